@@ -1,0 +1,65 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// A system library by its pkg-config name and the Debian package that provides it.
+func library(_ name: String, _ pkgConfig: String, _ package: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
+}
+
+// Target names are the rooms of docs/architecture.md; every arrow points up this list.
+let targets: [Target] = [
+    library("CLua", "lua5.4", "liblua5.4-dev"),
+    library("CSQLite", "sqlite3", "libsqlite3-dev"),
+    library("COpenBLAS", "openblas", "libopenblas-dev"),
+    library("CJansson", "jansson", "libjansson-dev"),
+    library("CCrypto", "libcrypto", "libssl-dev"),
+    library("CEdit", "libedit", "libedit-dev"),
+    library("CYAML", "yaml-0.1", "libyaml-dev"),
+    library("CZlib", "zlib", "zlib1g-dev"),
+    library("CZstd", "libzstd", "libzstd-dev"),
+    library("CSnappy", "snappy", "libsnappy-dev"),
+    library("CLZ4", "liblz4", "liblz4-dev"),
+    .target(name: "CSystem"),
+    .target(name: "CLuaBridge", dependencies: ["CLua"]),
+    .target(name: "CPostgres"),
+    .target(name: "CCodecs", dependencies: ["CZlib", "CZstd", "CSnappy", "CLZ4"]),
+    .target(name: "CKernels"),
+    .target(name: "CCarried"),
+
+    .target(name: "Base", dependencies: ["CSystem", "CJansson", "CCrypto", "CYAML"]),
+    .target(name: "Frames", dependencies: ["Base"]),
+    .target(name: "Tensors", dependencies: ["Base", "COpenBLAS", "CKernels"]),
+    .target(name: "SQL", dependencies: ["Base", "Frames", "CPostgres", "CSQLite"]),
+    .target(name: "Parquet", dependencies: ["Base", "Frames", "CCodecs"]),
+    .target(name: "Features", dependencies: ["Base", "Frames", "Tensors"]),
+    .target(name: "Networks", dependencies: ["Base", "Tensors"]),
+    .target(name: "Training", dependencies: ["Base", "Tensors", "Networks"]),
+    .target(name: "Checkpoints", dependencies: ["Base", "Tensors"]),
+    .target(name: "ONNX", dependencies: ["Base", "Tensors", "Networks"]),
+    .target(name: "LuaHost", dependencies: ["Base", "CLua", "CLuaBridge", "CSystem"]),
+    .target(
+        name: "LuaModules",
+        dependencies: [
+            "Base", "Frames", "Tensors", "SQL", "Parquet", "Features", "Networks", "Training", "Checkpoints", "ONNX",
+            "LuaHost", "CSystem",
+        ]),
+    .executableTarget(
+        name: "tt", dependencies: ["Base", "LuaHost", "LuaModules", "CCarried", "CEdit", "CSystem"]),
+]
+
+// TT_TESTS="Base Frames" builds only those targets' tests, for a quick turn while working on one of them.
+let tested = [
+    "Base", "Frames", "Tensors", "SQL", "Parquet", "Features", "Networks", "Training", "Checkpoints", "ONNX", "LuaHost",
+]
+let chosen = Context.environment["TT_TESTS"].map { $0.split(separator: " ").map(String.init) } ?? tested
+let tests: [Target] = tested.filter(chosen.contains).map { name in
+    .testTarget(
+        name: name + "Tests", dependencies: [.byName(name: name)])
+}
+
+let package = Package(
+    name: "tt",
+    products: [.executable(name: "tt", targets: ["tt"])],
+    targets: targets + tests,
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,45 @@
+/// A fixed-size block of plain elements, shared by reference and not changed once it has been handed on.
+///
+/// Columns, tensors and readers pass these around instead of copying arrays. Elements must be trivial types.
+public final class Buffer<Element>: @unchecked Sendable {
+    public let pointer: UnsafeMutablePointer<Element>
+    public let count: Int
+
+    /// Uninitialised memory, aligned to 64 bytes so that vector loops start on a cache line.
+    @inlinable public init(uninitialized count: Int) {
+        precondition(count >= 0)
+        self.count = count
+        let bytes = max(count * MemoryLayout<Element>.stride, 1)
+        pointer = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+            .bindMemory(to: Element.self, capacity: count)
+    }
+
+    @inlinable public convenience init(repeating value: Element, count: Int) {
+        self.init(uninitialized: count)
+        pointer.initialize(repeating: value, count: count)
+    }
+
+    @inlinable public convenience init(_ elements: [Element]) {
+        self.init(uninitialized: elements.count)
+        elements.withUnsafeBufferPointer { source in
+            if let base = source.baseAddress { pointer.initialize(from: base, count: source.count) }
+        }
+    }
+
+    @inlinable deinit { pointer.deallocate() }
+
+    @inlinable public subscript(index: Int) -> Element {
+        get { pointer[index] }
+        set { pointer[index] = newValue }
+    }
+
+    @inlinable public var elements: UnsafeBufferPointer<Element> {
+        UnsafeBufferPointer(start: pointer, count: count)
+    }
+
+    @inlinable public var mutableElements: UnsafeMutableBufferPointer<Element> {
+        UnsafeMutableBufferPointer(start: pointer, count: count)
+    }
+
+    @inlinable public var byteCount: Int { count * MemoryLayout<Element>.stride }
+}

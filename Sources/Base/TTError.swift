@@ -1,0 +1,29 @@
+/// An error a script can read: every target throws one type that conforms to this.
+///
+/// `code` is stable (`sql.connect`, `parquet.out_of_spec`) and what callers match on; `message` is for people and says
+/// what to do; `details` carries the facts (file, row, column, option) as plain values, never secrets.
+public protocol TTError: Error, CustomStringConvertible {
+    var code: String { get }
+    var message: String { get }
+    var details: [(String, Value)] { get }
+    var cause: (any Error)? { get }
+}
+
+extension TTError {
+    public var details: [(String, Value)] { [] }
+    public var cause: (any Error)? { nil }
+    public var description: String { message }
+}
+
+/// The error type of `Base`.
+public struct BaseError: TTError {
+    public let code: String
+    public let message: String
+    public let details: [(String, Value)]
+
+    public init(_ code: String, _ message: String, details: [(String, Value)] = []) {
+        self.code = code
+        self.message = message
+        self.details = details
+    }
+}

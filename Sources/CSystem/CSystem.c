@@ -1,0 +1,32 @@
+#include "CSystem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+atomic_int tt_interrupt_flag;
+
+void tt_write_stdout(const char *bytes, size_t count) { fwrite(bytes, 1, count, stdout); }
+
+void tt_write_stderr(const char *bytes, size_t count) {
+    fflush(stdout);
+    fwrite(bytes, 1, count, stderr);
+}
+
+void tt_flush_stdout(void) { fflush(stdout); }
+
+int tt_terminal_columns(int fd) {
+    struct winsize size;
+    if (!isatty(fd)) return 0;
+    if (ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+    return size.ws_col;
+}
+
+int tt_sync_path(const char *path) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return errno;
+    int failure = fsync(fd) == 0 ? 0 : errno;
+    close(fd);
+    return failure;
+}

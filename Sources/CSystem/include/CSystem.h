@@ -1,0 +1,27 @@
+// What Swift cannot say itself: stdio's globals, an atomic flag a signal handler may set, file flags.
+#pragma once
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+// Interrupts. The handler only stores; native loops poll.
+extern atomic_int tt_interrupt_flag;
+static inline bool tt_interrupt_pending(void) {
+    return atomic_load_explicit(&tt_interrupt_flag, memory_order_relaxed) != 0;
+}
+static inline void tt_interrupt_set(int value) {
+    atomic_store_explicit(&tt_interrupt_flag, value, memory_order_relaxed);
+}
+
+// Standard streams: `stdout` and `stderr` are mutable globals, which Swift 6 refuses.
+void tt_write_stdout(const char *bytes, size_t count);
+void tt_write_stderr(const char *bytes, size_t count);
+void tt_flush_stdout(void);
+
+// Columns of the terminal behind file descriptor `fd`, or 0 when it is not a terminal.
+int tt_terminal_columns(int fd);
+
+// Flushes a file's or folder's content to disk; 0, or errno.
+int tt_sync_path(const char *path);
