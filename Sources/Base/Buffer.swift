@@ -9,9 +9,7 @@ public final class Buffer<Element>: @unchecked Sendable {
     @inlinable public init(uninitialized count: Int) {
         precondition(count >= 0)
         self.count = count
-        let bytes = max(count * MemoryLayout<Element>.stride, 1)
-        pointer = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
-            .bindMemory(to: Element.self, capacity: count)
+        pointer = Self.allocate(count)
     }
 
     @inlinable public convenience init(repeating value: Element, count: Int) {
@@ -24,6 +22,19 @@ public final class Buffer<Element>: @unchecked Sendable {
         elements.withUnsafeBufferPointer { source in
             if let base = source.baseAddress { pointer.initialize(from: base, count: source.count) }
         }
+    }
+
+    /// Takes over memory from `allocate`, of which the first `count` elements are in use; the buffer frees it.
+    @inlinable public init(adopting pointer: UnsafeMutablePointer<Element>, count: Int) {
+        self.pointer = pointer
+        self.count = count
+    }
+
+    /// Memory for a buffer that grows before it is adopted, aligned as every buffer is.
+    @inlinable public static func allocate(_ capacity: Int) -> UnsafeMutablePointer<Element> {
+        let bytes = max(capacity * MemoryLayout<Element>.stride, 1)
+        return UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+            .bindMemory(to: Element.self, capacity: capacity)
     }
 
     @inlinable deinit { pointer.deallocate() }

@@ -10,8 +10,8 @@ public final class Column: @unchecked Sendable {
         case bool(Buffer<UInt8>)
         case timestamp(Buffer<Int64>)
         case uuid(Buffer<UUID>)
-        /// Codes into a pool. A column of few distinct strings shares a distinct pool (dictionary encoding); a column of
-        /// mostly unique ones has codes 0, 1, 2 … into a pool that may repeat.
+        /// Codes into a pool. A column of few distinct strings shares a distinct pool (dictionary encoding); the pool of
+        /// mostly unique ones may repeat a string. Codes stand in any order and need not use the whole pool.
         case string(codes: Buffer<Int32>, pool: StringPool)
         /// Row i holds `child[offsets[i]..<offsets[i + 1]]`; count + 1 offsets. A null row is an empty range.
         case list(offsets: Buffer<Int64>, child: Column)

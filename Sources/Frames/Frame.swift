@@ -8,9 +8,13 @@ public final class Frame: @unchecked Sendable {
     /// Number of rows; kept apart because a frame may have no columns.
     public let rowCount: Int
 
-    /// - Throws: `frame.length` when columns differ in length, `frame.duplicate` when a name occurs twice.
+    /// - Throws: `frame.length` when columns differ in length or are too long, `frame.duplicate` when a name occurs twice.
     public init(_ pairs: [(name: String, column: Column)], rowCount: Int? = nil) throws {
         let rows = rowCount ?? pairs.first?.column.count ?? 0
+        // Row numbers are int32 throughout: half the memory traffic of int64.
+        guard rows <= Int(Int32.max) else {
+            throw FrameError("frame.length", "a frame holds at most \(Int32.max) rows, not \(rows); work in chunks")
+        }
         var seen = Set<String>()
         for (name, column) in pairs {
             guard column.count == rows else {
