@@ -10,6 +10,9 @@ public struct Random: RandomNumberGenerator, Sendable {
         state = (mix.next(), mix.next(), mix.next(), mix.next())
     }
 
+    /// A state as the algorithm's authors print it, to compare with their numbers.
+    init(state: (UInt64, UInt64, UInt64, UInt64)) { self.state = state }
+
     public mutating func next() -> UInt64 {
         let result = rotate(state.1 &* 5, 7) &* 9
         let shifted = state.1 << 17

@@ -28,8 +28,10 @@ public enum Timestamp {
 
     /// `2025-01-31T12:00:00Z`, or with six fractional digits when the microseconds are not zero.
     public static func text(_ microseconds: Int64, separator: Character = "T", zone: String = "Z") -> String {
+        // Not day * microsecondsPerDay, which leaves int64 near its lower end.
+        let remainder = microseconds % microsecondsPerDay
+        let inDay = remainder < 0 ? remainder + microsecondsPerDay : remainder
         let day = floorDivide(microseconds, microsecondsPerDay)
-        let inDay = microseconds - day * microsecondsPerDay
         let date = civil(days: day)
         let seconds = inDay / 1_000_000
         var text = date.year < 0 ? "-" : ""
@@ -42,14 +44,17 @@ public enum Timestamp {
 
     /// Reads ISO 8601 / RFC 3339 as PostgreSQL and Python write it: a date alone, `T` or a space, optional seconds,
     /// fraction (rounded half up to microseconds), and zone `Z`, `+09`, `+09:00`, `+0900`. Without a zone it is UTC.
-    /// - Returns: nil for anything else, for impossible dates, and for `infinity`.
+    /// Years have four to six digits, as `text` writes them.
+    /// - Returns: nil for anything else, for impossible dates, for instants outside of int64, and for `infinity`.
     public static func parse(_ bytes: UnsafeBufferPointer<UInt8>) -> Int64? {
         var scanner = Scanner(bytes: bytes)
         scanner.skipSpaces()
-        guard let year = scanner.digits(4), scanner.take("-"), let month = scanner.digits(2), scanner.take("-"),
+        guard let year = scanner.year(), scanner.take("-"), let month = scanner.digits(2), scanner.take("-"),
             let day = scanner.digits(2), (1...12).contains(month), day >= 1,
             day <= daysInMonth(year: year, month: month)
         else { return nil }
+        // The year 294246 is the last whole one in int64; one year less leaves room for the time and the zone.
+        guard year < 294_246 else { return nil }
         var total = days(year: year, month: month, day: day) * microsecondsPerDay
         if scanner.take("T") || scanner.take("t") || scanner.takeSpaceBeforeDigit() {
             guard let hour = scanner.digits(2), hour <= 24, scanner.take(":"), let minute = scanner.digits(2),
@@ -132,6 +137,16 @@ public enum Timestamp {
             return number
         }
 
+        mutating func year() -> Int64? {
+            guard var number = digits(4) else { return nil }
+            for _ in 0..<2 {
+                guard let byte = next, isDigit(byte) else { break }
+                number = number * 10 + Int64(byte - UInt8(ascii: "0"))
+                at += 1
+            }
+            return number
+        }
+
         mutating func fraction() -> Int64? {
             var number: Int64 = 0
             var count = 0
@@ -149,15 +164,14 @@ public enum Timestamp {
 
         /// Seconds east of UTC.
         mutating func zone() -> Int64? {
-            if take("Z") || take("z") || atEnd { return 0 }
             skipSpaces()
-            if atEnd { return 0 }
+            if take("Z") || take("z") || atEnd { return 0 }
             let sign: Int64
             if take("+") { sign = 1 } else if take("-") { sign = -1 } else { return nil }
             guard let hours = digits(2), hours < 24 else { return nil }
             var minutes: Int64 = 0
             var seconds: Int64 = 0
-            if take(":") || !atEnd {
+            if take(":") || next.map(isDigit) == true {
                 guard let part = digits(2), part < 60 else { return nil }
                 minutes = part
                 if take(":") {

@@ -1,0 +1,193 @@
+import Glibc
+
+/// Files and folders by path. What is not there is nil where a question was asked, and `fs.not_found` where work was.
+public enum Files {
+    public enum Kind: String, Sendable { case file, folder, link, other }
+
+    public struct Status: Sendable {
+        public let kind: Kind
+        /// Bytes.
+        public let size: Int
+        /// Microseconds since 1970, UTC.
+        public let modified: Int64
+        /// Permission bits, `0o644`.
+        public let mode: Int
+    }
+
+    /// - Parameter followLinks: look at what a symbolic link points to rather than at the link.
+    /// - Returns: nil when there is nothing of this name.
+    public static func status(_ path: String, followLinks: Bool = true) throws -> Status? {
+        var status = stat()
+        guard (followLinks ? stat(path, &status) : lstat(path, &status)) == 0 else {
+            if errno == ENOENT || errno == ENOTDIR { return nil }
+            throw FileError("look at", path: path, errno: errno)
+        }
+        let kind: Kind =
+            switch status.st_mode & S_IFMT {
+            case S_IFREG: .file
+            case S_IFDIR: .folder
+            case S_IFLNK: .link
+            default: .other
+            }
+        return Status(
+            kind: kind, size: Int(status.st_size),
+            modified: Int64(status.st_mtim.tv_sec) * 1_000_000 + Int64(status.st_mtim.tv_nsec) / 1000,
+            mode: Int(status.st_mode & 0o7777))
+    }
+
+    public static func exists(_ path: String) -> Bool { (try? status(path)) ?? nil != nil }
+
+    // MARK: - Content
+
+    /// The whole content, also of what has no size beforehand (a pipe, `/proc`).
+    public static func read(_ path: String) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        if let size = try status(path)?.size { bytes.reserveCapacity(size) }
+        try readPieces(path) { bytes.append(contentsOf: $0) }
+        return bytes
+    }
+
+    /// Hands the content to `body` in pieces of at most one megabyte.
+    public static func readPieces(_ path: String, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileError("read", path: path, errno: errno) }
+        defer { close(descriptor) }
+        let piece = Buffer<UInt8>(uninitialized: 1 << 20)
+        while true {
+            try Interrupt.check()
+            let count = Glibc.read(descriptor, piece.pointer, piece.count)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw FileError("read", path: path, errno: errno)
+            }
+            if count == 0 { return }
+            try body(UnsafeRawBufferPointer(start: piece.pointer, count: count))
+        }
+    }
+
+    /// Copies the content and the permissions of a file; `target` appears whole or not at all.
+    public static func copy(_ path: String, to target: String) throws {
+        guard let status = try status(path) else { throw FileError("copy", path: path, errno: ENOENT) }
+        guard status.kind != .folder else { throw FileError("copy", path: path, errno: EISDIR) }
+        let file = try AtomicFile(path: target)
+        try readPieces(path) { try file.write($0) }
+        try file.commit()
+        guard chmod(target, mode_t(status.mode)) == 0 else { throw FileError("copy", path: target, errno: errno) }
+    }
+
+    // MARK: - Names
+
+    /// Renames a file or folder, over a file of the new name if there is one; both must be on one disk.
+    public static func rename(_ path: String, to target: String) throws {
+        guard Glibc.rename(path, target) == 0 else {
+            let failure = errno
+            // The path that is missing may be the target's folder; name the one that explains the failure.
+            let named = failure == ENOENT && (try? status(path, followLinks: false)) ?? nil != nil ? target : path
+            throw FileError("rename", path: named, errno: failure)
+        }
+    }
+
+    /// Makes a folder and those above it; one that is there already is fine.
+    public static func makeFolder(_ path: String) throws {
+        if mkdir(path, 0o755) == 0 { return }
+        switch errno {
+        case EEXIST:
+            guard try status(path)?.kind == .folder else { throw FileError("make folder", path: path, errno: EEXIST) }
+        case ENOENT where !path.isEmpty && Path.parent(path) != path:
+            // A trailing slash only repeats the name; leave it out of the way up.
+            try makeFolder(Path.parent(path))
+            if mkdir(path, 0o755) != 0, errno != EEXIST { throw FileError("make folder", path: path, errno: errno) }
+        default: throw FileError("make folder", path: path, errno: errno)
+        }
+    }
+
+    /// Removes a file, a link, or an empty folder; with `tree`, a folder and everything in it. Links are not followed.
+    /// - Returns: false when there was nothing of this name.
+    @discardableResult
+    public static func remove(_ path: String, tree: Bool = false) throws -> Bool {
+        guard let status = try status(path, followLinks: false) else { return false }
+        try Interrupt.check()
+        if status.kind == .folder {
+            if tree {
+                for name in try list(path) { try remove(Path.join(path, name), tree: true) }
+            }
+            guard rmdir(path) == 0 else { throw FileError("remove", path: path, errno: errno) }
+        } else {
+            guard unlink(path) == 0 else { throw FileError("remove", path: path, errno: errno) }
+        }
+        return true
+    }
+
+    /// The names in a folder, dot-files too, in byte order.
+    public static func list(_ path: String) throws -> [String] {
+        guard let folder = opendir(path) else { throw FileError("list", path: path, errno: errno) }
+        defer { closedir(folder) }
+        var names: [String] = []
+        errno = 0
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+            errno = 0
+        }
+        guard errno == 0 else { throw FileError("list", path: path, errno: errno) }
+        return names.sorted(by: bytewise)
+    }
+
+    /// The paths that match a shell pattern (`*`, `?`, `[a-z]`, `{a,b}`), in byte order; none match: an empty list.
+    public static func glob(_ pattern: String) throws -> [String] {
+        var found = glob_t()
+        defer { globfree(&found) }
+        switch Glibc.glob(pattern, GLOB_NOSORT | GLOB_BRACE, nil, &found) {
+        case 0: break
+        case GLOB_NOMATCH: return []
+        case GLOB_NOSPACE: throw FileError("match", path: pattern, errno: ENOMEM)
+        default: throw FileError("match", path: pattern, errno: EIO)
+        }
+        return (0..<Int(found.gl_pathc)).compactMap { found.gl_pathv[$0].map { String(cString: $0) } }
+            .sorted(by: bytewise)
+    }
+
+    /// The current folder.
+    public static func currentFolder() throws -> String {
+        guard let path = getcwd(nil, 0) else { throw FileError("find", path: ".", errno: errno) }
+        defer { free(path) }
+        return String(cString: path)
+    }
+
+    /// Order by UTF-8 bytes; Swift's `<` orders by Unicode's rules.
+    public static func bytewise(_ a: String, _ b: String) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }
+}
+
+/// A new folder that is removed with everything in it, on `close()` or when nobody holds it any more.
+public final class TemporaryFolder {
+    public let path: String
+    private var isOpen = true
+
+    /// Makes it in `TMPDIR`, or in `/tmp`.
+    public init(prefix: String = "tt") throws {
+        let parent = getenv("TMPDIR").map { String(cString: $0) } ?? ""
+        let template = Path.join(parent.isEmpty ? "/tmp" : parent, "\(prefix)-XXXXXX")
+        guard
+            let made = template.withCString({ text -> UnsafeMutablePointer<CChar>? in
+                guard let copy = strdup(text) else { return nil }
+                if mkdtemp(copy) != nil { return copy }
+                let failure = errno
+                free(copy)
+                errno = failure
+                return nil
+            })
+        else { throw FileError("make temporary folder", path: template, errno: errno) }
+        path = String(cString: made)
+        free(made)
+    }
+
+    deinit { try? close() }
+
+    public func close() throws {
+        guard isOpen else { return }
+        isOpen = false
+        try Files.remove(path, tree: true)
+    }
+}
