@@ -4,11 +4,24 @@
 public final class Buffer<Element>: @unchecked Sendable {
     public let pointer: UnsafeMutablePointer<Element>
     public let count: Int
+    /// Takes the memory back; nil for memory of our own.
+    @usableFromInline let release: Release?
+
+    public typealias Release = @Sendable (_ memory: UnsafeMutableRawPointer, _ byteCount: Int) -> Void
+
+    /// Memory from elsewhere (a pool, a mapping), handed to `release` with its size in bytes when the last user is gone.
+    @inlinable public init(adopting pointer: UnsafeMutablePointer<Element>, count: Int, release: @escaping Release) {
+        precondition(count >= 0)
+        self.pointer = pointer
+        self.count = count
+        self.release = release
+    }
 
     /// Uninitialised memory, aligned to 64 bytes so that vector loops start on a cache line.
     @inlinable public init(uninitialized count: Int) {
         precondition(count >= 0)
         self.count = count
+        release = nil
         pointer = Self.allocate(count)
     }
 
@@ -28,6 +41,7 @@ public final class Buffer<Element>: @unchecked Sendable {
     @inlinable public init(adopting pointer: UnsafeMutablePointer<Element>, count: Int) {
         self.pointer = pointer
         self.count = count
+        release = nil
     }
 
     /// Memory for a buffer that grows before it is adopted, aligned as every buffer is.
@@ -37,7 +51,9 @@ public final class Buffer<Element>: @unchecked Sendable {
             .bindMemory(to: Element.self, capacity: capacity)
     }
 
-    @inlinable deinit { pointer.deallocate() }
+    @inlinable deinit {
+        if let release { release(pointer, byteCount) } else { pointer.deallocate() }
+    }
 
     @inlinable public subscript(index: Int) -> Element {
         get { pointer[index] }

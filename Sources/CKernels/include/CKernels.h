@@ -1,1 +1,139 @@
+// Loops over float32 blocks, one file per family. All blocks are contiguous and row-major; sizes are element counts.
+// Every kernel is compiled for several processors and picked at load time. Sums use a fixed number of lanes and no
+// contraction, so that a result depends on the data alone, not on the processor or on who calls from which thread.
 #pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#if defined(__x86_64__)
+#define TT_KERNEL __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else
+#define TT_KERNEL
+#endif
+
+// Elementwise -------------------------------------------------------------------------------------------------------
+
+enum tt_binary_op { TT_ADD, TT_SUBTRACT, TT_MULTIPLY, TT_DIVIDE, TT_EQUAL, TT_LESS, TT_LESS_EQUAL };
+
+// out[i] = a[i * step_a] op b[i * step_b]; steps are 0 or 1. Comparisons give 1 or 0. `out` may be `a` or `b`.
+void tt_binary(enum tt_binary_op op, float *out, const float *a, long step_a, const float *b, long step_b, long n);
+
+// d(a / b) / db times g: out[i] = -g[i] * a[i * step_a] / b[i * step_b]^2.
+void tt_divide_backward(float *out, const float *g, const float *a, long step_a, const float *b, long step_b, long n);
+
+enum tt_unary_op {
+    TT_NEGATE, TT_EXP, TT_LOG, TT_SQRT, TT_TANH, TT_SIGMOID, TT_RELU, TT_ABS, TT_POW, TT_CLAMP, TT_AFFINE
+};
+
+// y[i] = op(x[i]); POW: x^p, CLAMP: p..q, AFFINE: p * x + q.
+void tt_unary(enum tt_unary_op op, float *y, const float *x, long n, float p, float q);
+// dx[i] = g[i] * op'(x[i]), given the result y as well.
+void tt_unary_backward(enum tt_unary_op op, float *dx, const float *g, const float *x, const float *y, long n, float p,
+                       float q);
+
+void tt_accumulate(float *sum, const float *x, long n);           // sum += x
+void tt_scale(float *x, float factor, long n);                    // x *= factor
+void tt_fill(float *x, float value, long n);
+void tt_transpose(float *out, const float *x, long outer, long a, long middle, long b, long inner);
+
+// Reductions --------------------------------------------------------------------------------------------------------
+
+float tt_sum(const float *x, long n);
+double tt_sum_squares(const float *x, long n);
+// out[o, i] = sum over k of x[o, k, i].
+void tt_sum_middle(float *out, const float *x, long outer, long n, long inner);
+// The same for the maximum, with the position k of the first one. A NaN wins over every number.
+void tt_max_middle(float *out, int32_t *at, const float *x, long outer, long n, long inner);
+bool tt_all_finite(const float *x, long n);
+
+// Rows (n rows of width d) ------------------------------------------------------------------------------------------
+
+void tt_gather_rows(float *out, const float *x, const int32_t *rows, long n, long d);
+void tt_scatter_add_rows(float *x, const float *g, const int32_t *rows, long n, long d);
+void tt_dot_rows(float *out, const float *a, const float *b, long n, long d);
+// out[i, :] = g[i] * x[i, :]
+void tt_scale_rows(float *out, const float *g, const float *x, long n, long d);
+// y = x / max(||x||, floor) per row; norms keeps the denominators.
+void tt_normalize_rows(float *y, float *norms, const float *x, long n, long d, float floor);
+void tt_normalize_rows_backward(float *dx, const float *g, const float *y, const float *norms, long n, long d,
+                                float floor);
+void tt_softmax_rows(float *y, const float *x, long n, long d, bool logarithm);
+void tt_softmax_rows_backward(float *dx, const float *g, const float *y, long n, long d, bool logarithm);
+// The k greatest of each row, descending, ties by position; scratch holds 2 * k elements.
+void tt_top_k(float *values, int32_t *at, const float *x, long d, long k);
+
+// Losses ------------------------------------------------------------------------------------------------------------
+
+// Mean of max(x, 0) - x * y + log(1 + exp(-|x|)).
+float tt_bce(const float *x, const float *y, long n);
+// dx = (sigmoid(x) - y) * scale
+void tt_bce_backward(float *dx, const float *x, const float *y, long n, float scale);
+
+// Layers ------------------------------------------------------------------------------------------------------------
+
+// Dropout as a pure function of (key, element): element i is kept when its hash is at least `threshold`, and then
+// multiplied by `scale` = 1 / (1 - p). threshold 0 keeps everything.
+typedef struct {
+    uint64_t key;
+    uint32_t threshold;
+    float scale;
+} tt_dropout;
+
+// out[i] = keep(first + i) ? x[i] * scale : 0. Also its own backward.
+void tt_drop(float *out, const float *x, long n, tt_dropout drop);
+
+// In place: x = dropout(relu(x + bias)); bias may be NULL, relu off gives x + bias (dropout then not applied).
+void tt_bias_relu_dropout(float *x, const float *bias, long n, long d, bool relu, tt_dropout drop);
+// dx = y > 0 ? g * scale : 0, and bias gradient db[j] = sum of dx[:, j] unless db is NULL.
+void tt_relu_dropout_backward(float *dx, float *db, const float *g, const float *y, long n, long d, float scale);
+
+// A batch of sparse rows: n dense rows of width d0, then entries offsets[i] ..< offsets[i + 1] of row i, each a
+// column (already counted from the start of the whole row) and a value.
+typedef struct {
+    long n, d0;
+    const float *dense;
+    const int32_t *offsets;
+    const int32_t *columns;
+    const float *values;
+} tt_rows;
+
+// y = dropout(relu(x * weight + bias)), x the sparse rows (n, in), weight (in, d).
+void tt_sparse_linear(float *y, tt_rows x, const float *weight, const float *bias, long d, bool relu, tt_dropout drop);
+// Rows of dw (in, d) that occur in x become the weight gradient; entries come sorted by column, then by row:
+// entry e is (columns[e], rows[e], values[e]). Other rows of dw are left alone.
+void tt_sparse_linear_backward(float *dw, const float *g, const int32_t *columns, const int32_t *rows,
+                               const float *values, long entries, long d);
+// Sorts entries by column, keeping the order of rows; `width` bounds the columns, scratch arrays hold `entries`.
+void tt_sort_entries(int32_t *columns, int32_t *rows, float *values, int32_t *columns_scratch, int32_t *rows_scratch,
+                     float *values_scratch, long entries, long width);
+
+// Optimizers --------------------------------------------------------------------------------------------------------
+
+// One step of Adam (l2 > 0 adds l2 * p to the gradient) or AdamW (keep = 1 - lr * weight_decay).
+typedef struct {
+    float gradient_scale, keep, l2, beta1, beta2, step_size, correction2_root, eps;
+} tt_adam;
+void tt_adam_step(float *p, const float *g, float *m, float *v, long n, tt_adam a);
+
+typedef struct {
+    float gradient_scale, lr, momentum, l2;
+    bool nesterov, first;
+} tt_sgd;
+// `buffer` may be NULL when momentum is 0.
+void tt_sgd_step(float *p, const float *g, float *buffer, long n, tt_sgd s);
+
+// Threads -----------------------------------------------------------------------------------------------------------
+
+typedef void (*tt_task)(void *context, long index);
+// Runs task(context, 0 ..< count) on up to `threads` threads, the caller among them; returns when all are done. Called
+// from inside a task, or while another thread is in here, it runs everything on the caller.
+void tt_parallel(long count, int threads, tt_task task, void *context);
+
+// Processors this process may run on.
+int tt_processor_count(void);
+
+// Per thread: how many scopes have switched recording of gradients off.
+int tt_no_grad_depth(void);
+void tt_no_grad_add(int change);
+// 1, 2, 3 … over all threads.
+uint64_t tt_next_order(void);

@@ -1,0 +1,148 @@
+#include "CKernels.h"
+#include "vectors.h"
+#include <math.h>
+
+void tt_gather_rows(float *out, const float *x, const int32_t *rows, long n, long d) {
+    if (d == 1) {
+        for (long i = 0; i < n; i++) out[i] = x[rows[i]];
+        return;
+    }
+    for (long i = 0; i < n; i++) memcpy(out + i * d, x + rows[i] * d, (size_t)d * sizeof(float));
+}
+
+TT_KERNEL void tt_scatter_add_rows(float *restrict x, const float *restrict g, const int32_t *rows, long n, long d) {
+    for (long i = 0; i < n; i++) {
+        float *row = x + rows[i] * d;
+        for (long j = 0; j < d; j++) row[j] += g[i * d + j];
+    }
+}
+
+#define DOT(a, b, d, result)                                                                                           \
+    do {                                                                                                               \
+        f16 lanes = {0};                                                                                               \
+        long j_ = 0;                                                                                                   \
+        for (; j_ + LANES <= (d); j_ += LANES) lanes += LOAD((a) + j_) * LOAD((b) + j_);                               \
+        float total_;                                                                                                  \
+        SUM_LANES(lanes, total_);                                                                                      \
+        for (; j_ < (d); j_++) total_ += (a)[j_] * (b)[j_];                                                            \
+        (result) = total_;                                                                                             \
+    } while (0)
+
+TT_KERNEL void tt_dot_rows(float *out, const float *a, const float *b, long n, long d) {
+    for (long i = 0; i < n; i++) DOT(a + i * d, b + i * d, d, out[i]);
+}
+
+TT_KERNEL void tt_scale_rows(float *restrict out, const float *restrict g, const float *restrict x, long n, long d) {
+    for (long i = 0; i < n; i++) {
+        float factor = g[i];
+        for (long j = 0; j < d; j++) out[i * d + j] = factor * x[i * d + j];
+    }
+}
+
+TT_KERNEL void tt_normalize_rows(float *restrict y, float *restrict norms, const float *restrict x, long n, long d,
+                                 float floor) {
+    for (long i = 0; i < n; i++) {
+        const float *row = x + i * d;
+        float square;
+        DOT(row, row, d, square);
+        float norm = __builtin_sqrtf(square);
+        if (norm < floor) norm = floor;
+        norms[i] = norm;
+        for (long j = 0; j < d; j++) y[i * d + j] = row[j] / norm;
+    }
+}
+
+// Above the floor dx = (g - y (y . g)) / norm; at the floor the denominator is a constant.
+TT_KERNEL void tt_normalize_rows_backward(float *restrict dx, const float *restrict g, const float *restrict y,
+                                          const float *restrict norms, long n, long d, float floor) {
+    for (long i = 0; i < n; i++) {
+        const float *gi = g + i * d, *yi = y + i * d;
+        float along;
+        DOT(gi, yi, d, along);
+        if (norms[i] <= floor) along = 0;
+        float inverse = 1 / norms[i];
+        for (long j = 0; j < d; j++) dx[i * d + j] = (gi[j] - yi[j] * along) * inverse;
+    }
+}
+
+TT_KERNEL void tt_softmax_rows(float *y, const float *x, long n, long d, bool logarithm) {
+    for (long i = 0; i < n; i++) {
+        const float *row = x + i * d;
+        float *to = y + i * d, top = row[0];
+        for (long j = 1; j < d; j++) top = row[j] > top ? row[j] : top;
+        double total = 0;
+        for (long j = 0; j < d; j++) {
+            float e = expf(row[j] - top);
+            if (!logarithm) to[j] = e;
+            total += e;
+        }
+        if (logarithm) {
+            float shift = top + (float)log(total);
+            for (long j = 0; j < d; j++) to[j] = row[j] - shift;
+        } else {
+            float inverse = (float)(1 / total);
+            for (long j = 0; j < d; j++) to[j] *= inverse;
+        }
+    }
+}
+
+TT_KERNEL void tt_softmax_rows_backward(float *dx, const float *g, const float *y, long n, long d, bool logarithm) {
+    for (long i = 0; i < n; i++) {
+        const float *gi = g + i * d, *yi = y + i * d;
+        float *to = dx + i * d;
+        if (logarithm) {
+            float total = 0;
+            for (long j = 0; j < d; j++) total += gi[j];
+            for (long j = 0; j < d; j++) to[j] = gi[j] - expf(yi[j]) * total;
+        } else {
+            float along;
+            DOT(gi, yi, d, along);
+            for (long j = 0; j < d; j++) to[j] = yi[j] * (gi[j] - along);
+        }
+    }
+}
+
+// True when (a, at) comes after (b, bt) in the answer: smaller, or equal and further right.
+TT_INLINE bool comes_after(float a, int32_t at, float b, int32_t bt) { return a < b || (a == b && at > bt); }
+
+static void sift(float *values, int32_t *at, long root, long count) {
+    for (;;) {
+        long child = 2 * root + 1;
+        if (child >= count) return;
+        if (child + 1 < count && comes_after(values[child + 1], at[child + 1], values[child], at[child])) child++;
+        if (!comes_after(values[child], at[child], values[root], at[root])) return;
+        float value = values[root];
+        int32_t index = at[root];
+        values[root] = values[child];
+        at[root] = at[child];
+        values[child] = value;
+        at[child] = index;
+        root = child;
+    }
+}
+
+// A heap of the k best so far with the worst on top, emptied from the back. NaN counts as the smallest.
+void tt_top_k(float *values, int32_t *at, const float *x, long d, long k) {
+    if (k <= 0) return;
+    for (long i = 0; i < k; i++) {
+        values[i] = isnan(x[i]) ? -INFINITY : x[i];
+        at[i] = (int32_t)i;
+    }
+    for (long root = k / 2 - 1; root >= 0; root--) sift(values, at, root, k);
+    for (long i = k; i < d; i++)
+        if (x[i] > values[0]) {
+            values[0] = x[i];
+            at[0] = (int32_t)i;
+            sift(values, at, 0, k);
+        }
+    for (long last = k - 1; last > 0; last--) {
+        float value = values[0];
+        int32_t index = at[0];
+        values[0] = values[last];
+        at[0] = at[last];
+        values[last] = value;
+        at[last] = index;
+        sift(values, at, 0, last);
+    }
+    for (long i = 0; i < k; i++) values[i] = x[at[i]];
+}

@@ -1,0 +1,69 @@
+import Base
+import Tensors
+
+/// Runs modules that do not depend on each other at once.
+public enum Towers {
+    /// The results of `modules[i](inputs[i])`, each module on its own thread, forwards and backwards. Equal to running
+    /// them one after the other; modules that share a layer are run that way.
+    public static func forward(_ modules: [Module], _ inputs: [ModuleInput]) throws -> [Tensor] {
+        guard modules.count == inputs.count else {
+            throw NetworkError("nn.input", "parallel: \(modules.count) modules and \(inputs.count) inputs")
+        }
+        let layers = modules.flatMap { Set($0.all.map { ObjectIdentifier($0) }) }
+        guard Set(layers).count == layers.count else {
+            return try zip(modules, inputs).map { try $0.forward($1) }
+        }
+        let tensors = inputs.map { input -> [Tensor] in
+            if case .tensor(let tensor) = input { return [tensor] }
+            return []
+        }
+        return try Parallel.run(inputs: tensors) { index, own in
+            try modules[index].forward(own.first.map { .tensor($0) } ?? inputs[index])
+        }
+    }
+
+    /// Runs a module over all rows of a feature matrix in evaluation mode, in blocks, several at once; no gradients.
+    ///
+    /// - Parameter block: rows at a time. The numbers may depend on it in the last digits, never on the threads.
+    /// - Returns: (n, e)
+    public static func embed(_ module: Module, _ matrix: FeatureMatrix, block: Int = 4096) throws -> Tensor {
+        try embed(module, count: matrix.count, block: block) { start, length in
+            .rows(try matrix.rows(Indices(range: start..<(start + length))))
+        }
+    }
+
+    /// The same for the rows of a dense tensor (n, in).
+    public static func embed(_ module: Module, _ rows: Tensor, block: Int = 4096) throws -> Tensor {
+        guard rows.rank == 2 else { throw TensorError.shape("embed", rows.shape, "needs rows (n, in)") }
+        return try embed(module, count: rows.shape[0], block: block) { start, length in
+            .tensor(try rows.slice(0, start: start, length: length))
+        }
+    }
+
+    private static func embed(
+        _ module: Module, count: Int, block: Int, _ input: (_ start: Int, _ length: Int) throws -> ModuleInput
+    ) throws -> Tensor {
+        guard block > 0 else { throw NetworkError("nn.value", "embed: block is \(block), not positive") }
+        let modes = module.all.map { ($0, $0.isTraining) }
+        module.train(false)
+        defer { for (module, training) in modes { module.restore(training) } }
+        return try Gradients.off {
+            // The first block tells the width of the result; no rows still tell it.
+            let first = try module.forward(try input(0, min(block, count)))
+            guard first.rank == 2 else {
+                throw TensorError.shape("embed", first.shape, "the module does not give rows")
+            }
+            let width = first.shape[1]
+            let result = Tensor(uninitialized: [count, width])
+            result.pointer.update(from: first.pointer, count: first.count)
+            let pieces = (count + block - 1) / block
+            try Threads.run(max(0, pieces - 1)) { piece in
+                try Interrupt.check()
+                let start = (piece + 1) * block
+                let part = try module.forward(try input(start, min(block, count - start)))
+                (result.pointer + start * width).update(from: part.pointer, count: part.count)
+            }
+            return result
+        }
+    }
+}

@@ -1,0 +1,183 @@
+import Base
+import CKernels
+
+/// n rows of one dense part and any number of sparse parts, side by side: columns 0..<dense width, then each part.
+///
+/// Kept once per entity; batches are `Rows` of it and never become dense unless asked.
+public final class FeatureMatrix: @unchecked Sendable {
+    /// One sparse part: row i has entries offsets[i]..<offsets[i + 1].
+    public struct Part: Sendable {
+        /// n + 1 ascending positions into `codes`.
+        public let offsets: Buffer<Int64>
+        /// Columns within the part, 0-based.
+        public let codes: Buffer<Int32>
+        public let values: Buffer<Float>
+        public let width: Int
+
+        public init(offsets: Buffer<Int64>, codes: Buffer<Int32>, values: Buffer<Float>, width: Int) {
+            self.offsets = offsets
+            self.codes = codes
+            self.values = values
+            self.width = width
+        }
+    }
+
+    /// (n, d0); d0 may be 0.
+    public let dense: Tensor
+    public let parts: [Part]
+    public let count: Int
+    /// d: the dense width and the widths of the parts.
+    public let width: Int
+
+    /// - Throws: `tensor.value` when offsets, codes or lengths are not sound.
+    public init(dense: Tensor, parts: [Part]) throws {
+        guard dense.rank == 2 else {
+            throw TensorError.shape("feature_matrix", dense.shape, "the dense part has two dimensions")
+        }
+        count = dense.shape[0]
+        self.dense = dense
+        self.parts = parts
+        var width = dense.shape[1]
+        for (number, part) in parts.enumerated() {
+            func fail(_ reason: String) -> TensorError {
+                TensorError("tensor.value", "feature_matrix: sparse part \(number + 1): \(reason)")
+            }
+            guard part.offsets.count == count + 1 else {
+                throw fail("\(part.offsets.count) offsets, \(count) rows need \(count + 1)")
+            }
+            guard part.codes.count == part.values.count else {
+                throw fail("\(part.codes.count) codes and \(part.values.count) values")
+            }
+            guard part.offsets[0] == 0, part.offsets[count] == Int64(part.codes.count) else {
+                throw fail("offsets go from \(part.offsets[0]) to \(part.offsets[count]), not over all entries")
+            }
+            for row in 0..<count where part.offsets[row] > part.offsets[row + 1] {
+                throw fail("offsets descend at row \(row + 1)")
+            }
+            for entry in 0..<part.codes.count where part.codes[entry] < 0 || Int(part.codes[entry]) >= part.width {
+                throw fail("code \(part.codes[entry]) is outside 0..<\(part.width)")
+            }
+            let (sum, overflow) = width.addingReportingOverflow(part.width)
+            guard part.width >= 0, !overflow, sum <= Int(Int32.max) else { throw fail("too wide") }
+            width = sum
+        }
+        self.width = width
+    }
+
+    public var byteCount: Int {
+        parts.reduce(dense.byteCount) { $0 + $1.offsets.byteCount + $1.codes.byteCount + $1.values.byteCount }
+    }
+
+    public func rows(_ indices: Indices) throws -> Rows { try Rows(self, indices) }
+
+    /// Everything as a dense tensor (n, d).
+    public func toDense() throws -> Tensor { try rows(Indices(range: 0..<count)).toDense() }
+}
+
+/// Rows of a feature matrix, by position: what a sparse first layer eats.
+public final class Rows: @unchecked Sendable {
+    public let matrix: FeatureMatrix
+    public let indices: Indices
+
+    public init(_ matrix: FeatureMatrix, _ indices: Indices) throws {
+        try indices.check(below: matrix.count, "rows")
+        self.matrix = matrix
+        self.indices = indices
+    }
+
+    public var count: Int { indices.count }
+    public var width: Int { matrix.width }
+
+    /// The rows gathered into one block; made when first needed, once.
+    lazy var batch = RowBatch(self)
+
+    /// (b, d)
+    public func toDense() -> Tensor {
+        let result = Tensor(zeros: [count, width])
+        let batch = batch
+        for row in 0..<count {
+            let to = result.pointer + row * width
+            to.update(from: batch.dense.pointer + row * batch.d0, count: batch.d0)
+            for entry in Int(batch.offsets[row])..<Int(batch.offsets[row + 1]) {
+                to[Int(batch.columns[entry])] += batch.values[entry]
+            }
+        }
+        return result
+    }
+}
+
+/// The rows of a batch, contiguous: dense parts gathered, sparse parts joined into one list with whole-row columns.
+final class RowBatch {
+    let count: Int
+    let d0: Int
+    let width: Int
+    let dense: Buffer<Float>
+    let offsets: Buffer<Int32>
+    let columns: Buffer<Int32>
+    let values: Buffer<Float>
+
+    init(_ rows: Rows) {
+        let matrix = rows.matrix
+        let index = rows.indices.pointer
+        count = rows.count
+        d0 = matrix.dense.shape[1]
+        width = matrix.width
+        dense = StoragePool.buffer(count: count * d0)
+        tt_gather_rows(dense.pointer, matrix.dense.pointer, index, count, d0)
+
+        offsets = StoragePool.buffer(count: count + 1)
+        var total = 0
+        for row in 0..<count {
+            offsets[row] = Int32(total)
+            let from = Int(index[row])
+            for part in matrix.parts { total += Int(part.offsets[from + 1] - part.offsets[from]) }
+        }
+        offsets[count] = Int32(total)
+        columns = StoragePool.buffer(count: total)
+        values = StoragePool.buffer(count: total)
+        var next = 0
+        for row in 0..<count {
+            let from = Int(index[row])
+            var base = Int32(d0)
+            for part in matrix.parts {
+                let first = Int(part.offsets[from])
+                let n = Int(part.offsets[from + 1]) - first
+                for entry in 0..<n { columns.pointer[next + entry] = base + part.codes.pointer[first + entry] }
+                (values.pointer + next).update(from: part.values.pointer + first, count: n)
+                next += n
+                base += Int32(part.width)
+            }
+        }
+    }
+
+    var native: tt_rows {
+        tt_rows(
+            n: count, d0: d0, dense: dense.pointer, offsets: offsets.pointer, columns: columns.pointer,
+            values: values.pointer)
+    }
+
+    /// The gradient of a weight (width, d) for a gradient (count, d) of the product; only rows that occur are computed.
+    func weightGradient(_ g: Tensor, d: Int) -> Tensor {
+        let dw = Tensor(zeros: [width, d])
+        if d0 > 0 {
+            Tensor.multiply(
+                dw.pointer, dense.pointer, transposeA: true, g.pointer, transposeB: false, m: d0, n: d, k: count)
+        }
+        let entries = columns.count
+        guard entries > 0 else { return dw }
+        let sorted = StoragePool.buffer(Int32.self, count: 2 * entries)
+        let scratch = StoragePool.buffer(Int32.self, count: 2 * entries)
+        let sortedValues = StoragePool.buffer(Float.self, count: 2 * entries)
+        let rows = sorted.pointer + entries
+        sorted.pointer.update(from: columns.pointer, count: entries)
+        sortedValues.pointer.update(from: values.pointer, count: entries)
+        for row in 0..<count {
+            for entry in Int(offsets[row])..<Int(offsets[row + 1]) { rows[entry] = Int32(row) }
+        }
+        tt_sort_entries(
+            sorted.pointer, rows, sortedValues.pointer, scratch.pointer, scratch.pointer + entries,
+            sortedValues.pointer + entries, entries, width)
+        tt_sparse_linear_backward(dw.pointer, g.pointer, sorted.pointer, rows, sortedValues.pointer, entries, d)
+        return dw
+    }
+}

@@ -1,0 +1,63 @@
+import Base
+import Synchronization
+
+/// Memory of tensors that are gone, kept for the next ones of about the same size: a training step asks for the same
+/// blocks every time, and gets them without the system's help (and without fresh pages to fault in).
+public enum StoragePool {
+    /// At most this many bytes wait for reuse; what comes back beyond it is freed.
+    static let limit = 512 << 20
+
+    private struct Blocks: ~Copyable {
+        var free = [[UnsafeMutableRawPointer]](repeating: [], count: 256)
+        var held = 0
+    }
+
+    private static let blocks = Mutex(Blocks())
+
+    /// Uninitialised memory for `count` elements, aligned to 64 bytes.
+    public static func buffer<T: BitwiseCopyable>(_ type: T.Type = T.self, count: Int) -> Buffer<T> {
+        let (index, bytes) = sizeClass(count * MemoryLayout<T>.stride)
+        let reused = blocks.withLock { blocks in
+            guard let found = blocks.free[index].popLast() else { return UInt(0) }
+            blocks.held -= bytes
+            return UInt(bitPattern: found)
+        }
+        let memory =
+            UnsafeMutableRawPointer(bitPattern: reused)
+            ?? UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+        return Buffer(adopting: memory.bindMemory(to: T.self, capacity: count), count: count) { take($0, $1) }
+    }
+
+    /// Frees everything that waits for reuse.
+    public static func drain() {
+        let addresses = blocks.withLock { blocks in
+            let all = blocks.free.flatMap { $0.map { UInt(bitPattern: $0) } }
+            blocks.free = Array(repeating: [], count: 256)
+            blocks.held = 0
+            return all
+        }
+        for address in addresses { UnsafeMutableRawPointer(bitPattern: address)?.deallocate() }
+    }
+
+    private static func take(_ memory: UnsafeMutableRawPointer, _ byteCount: Int) {
+        let (index, bytes) = sizeClass(byteCount)
+        let address = UInt(bitPattern: memory)
+        let kept = blocks.withLock { blocks in
+            guard blocks.held + bytes <= limit else { return false }
+            blocks.free[index].append(UnsafeMutableRawPointer(bitPattern: address)!)
+            blocks.held += bytes
+            return true
+        }
+        if !kept { memory.deallocate() }
+    }
+
+    /// Four classes to each power of two, from 64 bytes up: at most a quarter of a block is wasted.
+    static func sizeClass(_ byteCount: Int) -> (index: Int, bytes: Int) {
+        let units = max(4, (byteCount + 15) / 16)  // 16 bytes each: the least block is 64
+        let power = Int.bitWidth - 1 - units.leadingZeroBitCount
+        let step = 1 << (power - 2)
+        let quarters = (units + step - 1) / step  // 4...8
+        let bytes = (quarters * step * 16 + 63) / 64 * 64
+        return ((power - 2) * 4 + quarters - 4, bytes)
+    }
+}

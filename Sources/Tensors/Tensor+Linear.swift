@@ -1,0 +1,190 @@
+import Base
+import CKernels
+import COpenBLAS
+
+extension Tensor {
+    /// (n, k) × (k, m). More leading dimensions on the left are rows; with equal leading dimensions on both sides each
+    /// pair is multiplied.
+    public func matmul(_ other: Tensor) throws -> Tensor {
+        guard rank >= 2, other.rank >= 2 else {
+            throw TensorError.shape("matmul", shape, other.shape, "both need two dimensions")
+        }
+        let k = shape[rank - 1]
+        let m = other.shape[other.rank - 1]
+        guard k == other.shape[other.rank - 2] else {
+            throw TensorError.shape("matmul", shape, other.shape, "inner sizes differ")
+        }
+        let leading = Array(shape.dropLast(2))
+        let paired = other.rank > 2
+        guard !paired || leading == Array(other.shape.dropLast(2)) else {
+            throw TensorError.shape("matmul", shape, other.shape, "leading sizes differ")
+        }
+        let pairs = paired ? Tensor.elements(leading) : 1
+        let n = paired ? shape[rank - 2] : Tensor.elements(Array(shape.dropLast()))
+        try Tensor.checkBLAS("matmul", shape, other.shape, [n, k, m])
+        let result = Tensor(uninitialized: Array(shape.dropLast()) + [m])
+        for pair in 0..<pairs {
+            try Tensor.multiplyBlocks(
+                result.pointer + pair * n * m, pointer + pair * n * k, other.pointer + pair * k * m, transposeB: false,
+                m: n, n: m, k: k)
+        }
+        return result.recorded("matmul", [self, other]) { g, inputs in
+            let (a, b) = (inputs[0], inputs[1])
+            let da = a.requiresGrad ? Tensor(uninitialized: a.shape) : nil
+            let db = b.requiresGrad ? Tensor(uninitialized: b.shape) : nil
+            for pair in 0..<pairs {
+                let gradient = g[0]!.pointer + pair * n * m
+                if let da {
+                    Tensor.multiply(
+                        da.pointer + pair * n * k, gradient, transposeA: false, b.pointer + pair * k * m,
+                        transposeB: true, m: n, n: k, k: m)
+                }
+                if let db {
+                    Tensor.multiply(
+                        db.pointer + pair * k * m, a.pointer + pair * n * k, transposeA: true, gradient,
+                        transposeB: false, m: k, n: m, k: n)
+                }
+            }
+            return [da, db]
+        }
+    }
+
+    /// dropout(relu(x · weightᵀ + bias)), with relu and dropout only where asked: one pass over the result.
+    ///
+    /// - Parameters:
+    ///   - weight: (out, in), or (in, out) when `weightIsTransposed`.
+    ///   - bias: (out,)
+    ///   - relu: dropout without relu is an operation of its own.
+    /// - Returns: (…, out) for (…, in).
+    public func linear(
+        weight: Tensor, bias: Tensor?, weightIsTransposed: Bool = false, relu: Bool = false,
+        dropout: DropoutMask = .none
+    ) throws -> Tensor {
+        precondition(relu || !dropout.isActive)
+        let (n, inputs) = try lastDimension("linear")
+        guard weight.rank == 2 else {
+            throw TensorError.shape("linear", shape, weight.shape, "a weight has two dimensions")
+        }
+        let d = weight.shape[weightIsTransposed ? 1 : 0]
+        guard weight.shape[weightIsTransposed ? 0 : 1] == inputs else {
+            throw TensorError.shape(
+                "linear", shape, weight.shape, "the layer takes \(weight.shape[weightIsTransposed ? 0 : 1]) inputs")
+        }
+        if let bias, bias.shape != [d] {
+            throw TensorError.shape("linear", weight.shape, bias.shape, "the bias does not fit")
+        }
+        try Tensor.checkBLAS("linear", shape, weight.shape, [n, inputs, d])
+        let result = Tensor(uninitialized: Array(shape.dropLast()) + [d])
+        try Tensor.multiplyBlocks(
+            result.pointer, pointer, weight.pointer, transposeB: !weightIsTransposed, m: n, n: d, k: inputs)
+        tt_bias_relu_dropout(result.pointer, bias?.pointer, n, d, relu, dropout.native)
+        let saved = result.storage
+        return result.recorded("linear", [self, weight] + (bias.map { [$0] } ?? [])) { g, tensors in
+            let (x, weight) = (tensors[0], tensors[1])
+            let (dz, db) = Tensor.activationBackward(
+                g[0]!, saved, n, d, relu: relu, dropout, bias: tensors.count > 2 && tensors[2].requiresGrad)
+            var dx: Tensor?
+            if x.requiresGrad {
+                let result = Tensor(uninitialized: x.shape)
+                Tensor.multiply(
+                    result.pointer, dz.pointer, transposeA: false, weight.pointer, transposeB: weightIsTransposed,
+                    m: n, n: inputs, k: d)
+                dx = result
+            }
+            var dw: Tensor?
+            if weight.requiresGrad {
+                let result = Tensor(uninitialized: weight.shape)
+                if weightIsTransposed {
+                    Tensor.multiply(
+                        result.pointer, x.pointer, transposeA: true, dz.pointer, transposeB: false, m: inputs, n: d,
+                        k: n)
+                } else {
+                    Tensor.multiply(
+                        result.pointer, dz.pointer, transposeA: true, x.pointer, transposeB: false, m: d, n: inputs,
+                        k: n)
+                }
+                dw = result
+            }
+            return [dx, dw] + (tensors.count > 2 ? [db] : [])
+        }
+    }
+
+    /// The gradient before the activation, and its column sums.
+    static func activationBackward(
+        _ g: Tensor, _ y: Buffer<Float>, _ n: Int, _ d: Int, relu: Bool, _ dropout: DropoutMask, bias: Bool
+    ) -> (dz: Tensor, db: Tensor?) {
+        let db = bias ? Tensor(uninitialized: [d]) : nil
+        guard relu else {
+            if let db { tt_sum_middle(db.pointer, g.pointer, 1, n, d) }
+            return (g, db)
+        }
+        let dz = Tensor(uninitialized: g.shape)
+        tt_relu_dropout_backward(dz.pointer, db?.pointer, g.pointer, y.pointer, n, d, dropout.native.scale)
+        return (dz, db)
+    }
+
+    static func checkBLAS(_ operation: String, _ left: [Int], _ right: [Int], _ sizes: [Int]) throws {
+        if sizes.contains(where: { $0 > Int(Int32.max) }) {
+            throw TensorError.shape(operation, left, right, "too large")
+        }
+    }
+
+    /// c (m, n) = a · b, where a is (m, k) or (k, m) when transposed, b (k, n) or (n, k). On this thread.
+    static func multiply(
+        _ c: UnsafeMutablePointer<Float>, _ a: UnsafePointer<Float>, transposeA: Bool, _ b: UnsafePointer<Float>,
+        transposeB: Bool, m: Int, n: Int, k: Int
+    ) {
+        guard m > 0, n > 0 else { return }
+        guard k > 0 else { return tt_fill(c, 0, m * n) }
+        _ = Threads.singleThreadedBLAS
+        cblas_sgemm(
+            CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans, Int32(m),
+            Int32(n), Int32(k), 1, a, Int32(transposeA ? m : k), b, Int32(transposeB ? k : n), 0, c, Int32(n))
+    }
+
+    /// The same for many rows of a: blocks of 1024 rows, several at once. The blocks do not depend on the threads.
+    static func multiplyBlocks(
+        _ c: UnsafeMutablePointer<Float>, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, transposeB: Bool,
+        m: Int, n: Int, k: Int
+    ) throws {
+        let block = 1024
+        guard m > 2 * block else {
+            return multiply(c, a, transposeA: false, b, transposeB: transposeB, m: m, n: n, k: k)
+        }
+        try Threads.run((m + block - 1) / block) { piece in
+            try Interrupt.check()
+            let first = piece * block
+            multiply(
+                c + first * n, a + first * k, transposeA: false, b, transposeB: transposeB,
+                m: Swift.min(block, m - first),
+                n: n, k: k)
+        }
+    }
+}
+
+extension Rows {
+    /// dropout(relu(x · weight + bias)) for these rows x (b, in), weight (in, out): a sum of the weight rows that occur.
+    public func linear(
+        weight: Tensor, bias: Tensor?, relu: Bool = false, dropout: DropoutMask = .none
+    ) throws -> Tensor {
+        precondition(relu || !dropout.isActive)
+        guard weight.rank == 2, weight.shape[0] == width else {
+            throw TensorError.shape("sparse_linear", [count, width], weight.shape, "inner sizes differ")
+        }
+        let d = weight.shape[1]
+        if let bias, bias.shape != [d] {
+            throw TensorError.shape("sparse_linear", weight.shape, bias.shape, "the bias does not fit")
+        }
+        let batch = batch
+        let n = count
+        let result = Tensor(uninitialized: [n, d])
+        tt_sparse_linear(result.pointer, batch.native, weight.pointer, bias?.pointer, d, relu, dropout.native)
+        let saved = result.storage
+        return result.recorded("sparse_linear", [weight] + (bias.map { [$0] } ?? [])) { g, tensors in
+            let (dz, db) = Tensor.activationBackward(
+                g[0]!, saved, n, d, relu: relu, dropout, bias: tensors.count > 1 && tensors[1].requiresGrad)
+            let dw = tensors[0].requiresGrad ? batch.weightGradient(dz, d: d) : nil
+            return [dw] + (tensors.count > 1 ? [db] : [])
+        }
+    }
+}

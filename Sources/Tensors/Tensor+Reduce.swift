@@ -1,0 +1,145 @@
+import Base
+import CKernels
+
+extension Tensor {
+    /// The sum over one dimension, or over everything (a scalar).
+    public func sum(_ dimension: Int? = nil, keepDimension: Bool = false) throws -> Tensor {
+        try summed("sum", dimension, keepDimension, scale: 1)
+    }
+
+    /// The mean over one dimension, or over everything. Over nothing it is NaN.
+    public func mean(_ dimension: Int? = nil, keepDimension: Bool = false) throws -> Tensor {
+        let n = try dimension.map { shape[try axis($0, "mean")] } ?? count
+        return try summed("mean", dimension, keepDimension, scale: 1 / Float(n))
+    }
+
+    private func summed(_ name: String, _ dimension: Int?, _ keep: Bool, scale: Float) throws -> Tensor {
+        let result: Tensor
+        if let dimension {
+            let axis = try axis(dimension, name)
+            let (outer, size, inner) = split(at: axis)
+            result = Tensor(uninitialized: reducedShape(axis, keep))
+            tt_sum_middle(result.pointer, pointer, outer, size, inner)
+        } else {
+            result = Tensor(scalar: tt_sum(pointer, count))
+        }
+        // Over nothing the scale is infinite and the sum 0: NaN, as everywhere.
+        if scale != 1 { tt_scale(result.pointer, scale, result.count) }
+        let kept = try dimension.map { reducedShape(try axis($0, name), true) } ?? shape.map { _ in 1 }
+        return result.recorded(name, [self]) { g, inputs in
+            let spread = Tensor(shape: kept, storage: g[0]!.storage)
+            let factor = Tensor(shape: inputs[0].shape, repeating: scale)
+            return [try Broadcast(spread.shape, factor.shape, name).apply(TT_MULTIPLY, spread, factor)]
+        }
+    }
+
+    func reducedShape(_ axis: Int, _ keep: Bool) -> [Int] {
+        var result = shape
+        if keep { result[axis] = 1 } else { result.remove(at: axis) }
+        return result
+    }
+
+    /// The greatest value over one dimension, or of everything, and where it is (0-based, the first of equals).
+    ///
+    /// The gradient goes to that first one.
+    public func max(_ dimension: Int? = nil, keepDimension: Bool = false) throws -> (values: Tensor, indices: Indices) {
+        let axis = try dimension.map { try self.axis($0, "max") }
+        let (outer, size, inner) = axis.map { split(at: $0) } ?? (1, count, 1)
+        guard size > 0 else { throw TensorError.shape("max", shape, "there is nothing to take the maximum of") }
+        let target = axis.map { reducedShape($0, keepDimension) } ?? []
+        let values = Tensor(uninitialized: target)
+        let at = StoragePool.buffer(Int32.self, count: values.count)
+        tt_max_middle(values.pointer, at.pointer, pointer, outer, size, inner)
+        let result = values.recorded("max", [self]) { g, inputs in
+            let dx = Tensor(zeros: inputs[0].shape)
+            for o in 0..<outer {
+                for i in 0..<inner {
+                    let from = o * inner + i
+                    dx.pointer[(o * size + Int(at[from])) * inner + i] = g[0]!.pointer[from]
+                }
+            }
+            return [dx]
+        }
+        return (result, Indices(shape: target, storage: at))
+    }
+
+    /// The Euclidean norm of all elements; no gradient.
+    public func norm() -> Double { tt_sum_squares(pointer, count).squareRoot() }
+
+    public var isFinite: Bool { tt_all_finite(pointer, count) }
+
+    /// Softmax over the last dimension.
+    public func softmax() throws -> Tensor { try softmax(logarithm: false, "softmax") }
+    public func logSoftmax() throws -> Tensor { try softmax(logarithm: true, "log_softmax") }
+
+    private func softmax(logarithm: Bool, _ name: String) throws -> Tensor {
+        let (n, d) = try lastDimension(name)
+        let result = Tensor(uninitialized: shape)
+        if d > 0 { tt_softmax_rows(result.pointer, pointer, n, d, logarithm) }
+        let saved = result.storage
+        return result.recorded(name, [self]) { g, inputs in
+            let dx = Tensor(uninitialized: inputs[0].shape)
+            if d > 0 { tt_softmax_rows_backward(dx.pointer, g[0]!.pointer, saved.pointer, n, d, logarithm) }
+            return [dx]
+        }
+    }
+
+    /// Rows and width when the tensor is seen as rows along its last dimension.
+    func lastDimension(_ operation: String) throws -> (rows: Int, width: Int) {
+        guard let width = shape.last else { throw TensorError.shape(operation, shape, "a scalar has no rows") }
+        return (Tensor.elements(Array(shape.dropLast())), width)
+    }
+
+    /// x / max(||x||, 1e-12) over the last dimension.
+    public func normalized() throws -> Tensor {
+        let floor: Float = 1e-12
+        let (n, d) = try lastDimension("normalize")
+        let result = Tensor(uninitialized: shape)
+        let norms = StoragePool.buffer(Float.self, count: n)
+        tt_normalize_rows(result.pointer, norms.pointer, pointer, n, d, floor)
+        let saved = result.storage
+        return result.recorded("normalize", [self]) { g, inputs in
+            let dx = Tensor(uninitialized: inputs[0].shape)
+            tt_normalize_rows_backward(dx.pointer, g[0]!.pointer, saved.pointer, norms.pointer, n, d, floor)
+            return [dx]
+        }
+    }
+
+    /// The dot product of each row with the same row of `other`: (…, d) and (…, d) to (…).
+    public func dotRows(_ other: Tensor) throws -> Tensor {
+        guard shape == other.shape, let d = shape.last else {
+            throw TensorError.shape("dot", shape, other.shape, "both need the same rows")
+        }
+        let result = Tensor(uninitialized: Array(shape.dropLast()))
+        let n = result.count
+        tt_dot_rows(result.pointer, pointer, other.pointer, n, d)
+        return result.recorded("dot", [self, other]) { g, inputs in
+            func side(_ wanted: Tensor, _ factor: Tensor) -> Tensor? {
+                guard wanted.requiresGrad else { return nil }
+                let dx = Tensor(uninitialized: wanted.shape)
+                tt_scale_rows(dx.pointer, g[0]!.pointer, factor.pointer, n, d)
+                return dx
+            }
+            return [side(inputs[0], inputs[1]), side(inputs[1], inputs[0])]
+        }
+    }
+
+    /// The `k` greatest of each row, descending, ties by place; no gradient. (…, d) to two of (…, k), places 0-based.
+    public func topK(_ k: Int) throws -> (values: Tensor, indices: Indices) {
+        let (n, d) = try lastDimension("topk")
+        guard k >= 0, k <= d, d <= Int(Int32.max) else {
+            throw TensorError.shape("topk", shape, "\(k) asked for, a row has \(d)")
+        }
+        let target = Array(shape.dropLast()) + [k]
+        let values = Tensor(uninitialized: target)
+        let at = StoragePool.buffer(Int32.self, count: values.count)
+        let block = Swift.max(1, 65536 / Swift.max(d, 1))
+        try Threads.run((n + block - 1) / block) { piece in
+            try Interrupt.check()
+            for row in (piece * block)..<Swift.min(n, (piece + 1) * block) {
+                tt_top_k(values.pointer + row * k, at.pointer + row * k, self.pointer + row * d, d, k)
+            }
+        }
+        return (values, Indices(shape: target, storage: at))
+    }
+}

@@ -1,0 +1,33 @@
+import Base
+
+/// What goes wrong with tensors: `tensor.shape` (names the operation and both shapes), `tensor.value`, `tensor.grad`.
+public struct TensorError: TTError {
+    public let code: String
+    public let message: String
+    public let details: [(String, Value)]
+
+    public init(_ code: String, _ message: String, details: [(String, Value)] = []) {
+        self.code = code
+        self.message = message
+        self.details = details
+    }
+
+    static func shape(_ operation: String, _ left: [Int], _ right: [Int], _ reason: String) -> TensorError {
+        TensorError(
+            "tensor.shape", "\(operation): \(describe(left)) × \(describe(right)): \(reason)",
+            details: [("operation", .string(operation)), ("left", value(left)), ("right", value(right))])
+    }
+
+    public static func shape(_ operation: String, _ shape: [Int], _ reason: String) -> TensorError {
+        TensorError(
+            "tensor.shape", "\(operation): \(describe(shape)): \(reason)",
+            details: [("operation", .string(operation)), ("shape", value(shape))])
+    }
+
+    /// `(32, 7)`, `(3,)`, `()`.
+    public static func describe(_ shape: [Int]) -> String {
+        shape.count == 1 ? "(\(shape[0]),)" : "(" + shape.map(String.init).joined(separator: ", ") + ")"
+    }
+
+    private static func value(_ shape: [Int]) -> Value { .array(shape.map { .int(Int64($0)) }) }
+}
