@@ -20,8 +20,8 @@ public final class Column: @unchecked Sendable {
     public let count: Int
     public let storage: Storage
     /// One byte a row, 1 where there is a value, 0 where there is null. nil when nothing is null.
-    /// Values under a null are defined (0, code 0, an empty list) but meaningless; a string code under null may be
-    /// out of range when the pool is empty.
+    /// Values under a null are initialised but meaningless (a null list is an empty range); a string code under null may
+    /// be out of range when the pool is empty.
     public let validity: Buffer<UInt8>?
 
     public init(_ storage: Storage, validity: Buffer<UInt8>? = nil) {
