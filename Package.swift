@@ -20,7 +20,7 @@ let targets: [Target] = [
     library("CSnappy", "snappy", "libsnappy-dev"),
     library("CLZ4", "liblz4", "liblz4-dev"),
     .target(name: "CSystem"),
-    .target(name: "CLuaBridge", dependencies: ["CLua"]),
+    .target(name: "CLuaBridge", dependencies: ["CLua", "CSystem"]),
     .target(name: "CPostgres"),
     .target(name: "CCodecs", dependencies: ["CZlib", "CZstd", "CSnappy", "CLZ4"]),
     .target(name: "CKernels"),
@@ -44,7 +44,7 @@ let targets: [Target] = [
             "LuaHost", "CSystem",
         ]),
     .executableTarget(
-        name: "tt", dependencies: ["Base", "LuaHost", "LuaModules", "CCarried", "CEdit", "CSystem"]),
+        name: "tt", dependencies: ["Base", "LuaHost", "LuaModules", "CCarried", "CEdit", "CLuaBridge", "CSystem"]),
 ]
 
 // TT_TESTS="Base Frames" builds only those targets' tests, for a quick turn while working on one of them.

@@ -1,1 +1,3 @@
-print("tt")
+import Glibc
+
+exit(Program.run(CommandLine.arguments))

@@ -1,0 +1,107 @@
+import Base
+import CLuaBridge
+import CSystem
+import Glibc
+import LuaHost
+import LuaModules
+
+/// The `tt` command. Exit status: 0 done, 1 the script failed, 2 wrong usage, 130 interrupted.
+enum Program {
+    static func run(_ words: [String]) -> Int32 {
+        tt_broken_pipes_install()
+        do {
+            return try run(Arguments(words))
+        } catch let error as UsageError {
+            complain("tt: \(error.message)\n\(error.hint)\n")
+            return 2
+        } catch {
+            complain("tt: \((error as? any TTError)?.message ?? "\(error)")\n")
+            return 1
+        }
+    }
+
+    private static func run(_ arguments: Arguments) throws -> Int32 {
+        switch arguments.action {
+        case .version:
+            say("tt \(ttVersion)\n")
+            return 0
+        case .help:
+            say(Arguments.help)
+            return 0
+        case .initialise(let folder, let force):
+            try Starter.write(to: folder, force: force)
+            return 0
+        case .run(let source, let thenPrompt):
+            return try run(source, arguments, thenPrompt: thenPrompt)
+        case .prompt:
+            return try run(nil, arguments, thenPrompt: true)
+        }
+    }
+
+    private static func run(_ source: Arguments.Source?, _ arguments: Arguments, thenPrompt: Bool) throws -> Int32 {
+        let script = try source.map(Script.init)
+        let state = try LuaState(modules: allModules(), sources: Carried.sources)
+        defer {
+            state.close()
+            tt_flush_stdout()
+        }
+        state.installInterrupts()
+        state.setScriptFolder(script?.folder, home: environment("HOME"))
+        state.setArguments(arguments.words, scriptAt: arguments.script, skipping: arguments.skipped)
+
+        var status: Int32 = 0
+        if let script {
+            do {
+                let chunk = try script.load(into: state)
+                try state.withCall { call in
+                    _ = try call.invoke(chunk, arguments: arguments.words[(arguments.rest)...].map { $0 })
+                }
+            } catch let error as LuaError {
+                status = report(error)
+                if thenPrompt { status = 0 }
+            }
+        }
+        if thenPrompt { status = Prompt(state).run() }
+        return status
+    }
+
+    /// Prints an error nobody caught; the status it ends the program with.
+    @discardableResult
+    static func report(_ error: LuaError) -> Int32 {
+        if error.code == "interrupted" {
+            complain("tt: \(error.text)\n")
+            return 130
+        }
+        if error.code == "usage" || error.code.hasPrefix("usage.") || error.code.hasPrefix("config") {
+            complain("tt: \(error.message)\n")
+            return 2
+        }
+        let code = ["lua", "memory", "argument"].contains(error.code) ? "" : " [\(error.code)]"
+        let traceback = error.traceback.map { "stack traceback:\n\($0)\n" } ?? ""
+        complain("tt: \(error.text)\(code)\n\(traceback)")
+        return 1
+    }
+}
+
+/// Wrong usage of the command line.
+struct UsageError: TTError {
+    var code: String { "usage" }
+    let message: String
+    let hint: String
+
+    init(_ message: String, hint: String = "Try 'tt --help'.") {
+        self.message = message
+        self.hint = hint
+    }
+}
+
+func say(_ text: String) { text.utf8CString.withUnsafeBufferPointer { tt_write_stdout($0.baseAddress, $0.count - 1) } }
+
+func complain(_ text: String) {
+    text.utf8CString.withUnsafeBufferPointer { tt_write_stderr($0.baseAddress, $0.count - 1) }
+}
+
+func environment(_ name: String) -> String? {
+    guard let value = getenv(name), value.pointee != 0 else { return nil }
+    return String(cString: value)
+}
