@@ -4,7 +4,8 @@ extension Column {
     /// The same values as another type.
     ///
     /// Numbers convert when they fit exactly (a fraction or NaN is no int64; float64 to float32 rounds); bool is 0
-    /// and 1; int64 and timestamp are microseconds; text is read as the target type, and every type has a text.
+    /// and 1; int64 and timestamp are microseconds; text is read as the target type (lists as JSON), and every type
+    /// has a text.
     /// - Parameter strict: a value that does not convert is an error when true, null when false.
     /// - Throws: `frame.cast` with the row, `frame.type` when the types never convert.
     public func cast(to target: DType, strict: Bool = true) throws -> Column {
@@ -44,7 +45,8 @@ extension Column {
         case (.list(let offsets, let child), .list(let element)):
             return Column(
                 .list(offsets: offsets, child: try child.cast(to: element, strict: strict)), validity: validity)
-        case (.list, .string), (_, .string): return textColumn()
+        case (.string, .list): return try caster.lists()
+        case (_, .string): return textColumn()
         default:
             throw FrameError("frame.type", "a \(dtype.name) column cannot be cast to \(target.name)")
         }
@@ -98,6 +100,24 @@ private struct Caster {
         _ zero: B, _ storage: (Buffer<B>) -> Column.Storage, _ convert: (UnsafeBufferPointer<UInt8>) -> B?
     ) throws -> Column {
         try checked(source.mapStrings(convert), zero, storage) { $0 }
+    }
+
+    /// JSON arrays.
+    func lists() throws -> Column {
+        let builder = target.builder(capacity: source.count)
+        var lost: Buffer<UInt8>?
+        for row in 0..<source.count {
+            if row % 4096 == 0 { try Interrupt.check() }
+            if !source.isNull(row), let value = try? JSON.decode(UnsafeRawBufferPointer(source.stringBytes(row))),
+                case .array = value, Column.fits(value, target)
+            {
+                try Column.append(value, to: builder, target)
+            } else {
+                try lose(row, &lost)
+                builder.appendNull()
+            }
+        }
+        return builder.finish()
     }
 
     private func lose(_ row: Int, _ lost: inout Buffer<UInt8>?) throws {
