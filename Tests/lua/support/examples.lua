@@ -1,0 +1,35 @@
+-- Runs the examples in the comments of one carried file, each with globals of its own, in the current folder.
+--   tt examples.lua lua/meta/tt/frame.lua
+local path = arg[1]
+local failed = 0
+
+local function run(code, line)
+    local environment = setmetatable({}, {__index = _G})
+    local chunk, message = load(("\n"):rep(line) .. code, "@" .. path, "t", environment)
+    if not chunk then return false, message end
+    return xpcall(chunk, function(raised)
+        if type(raised) == "table" and raised.traceback then return tostring(raised) .. "\n" .. raised.traceback end
+        return debug.traceback(tostring(raised), 2)
+    end)
+end
+
+local code, start
+local number = 0
+for line in (tt.carried(path) .. "\n"):gmatch("(.-)\n") do
+    number = number + 1
+    local text = line:match("^%s*%-%-%- ?(.*)$")
+    if text == "```lua" then
+        code, start = {}, number
+    elseif text == "```" and code then
+        local ok, message = run(table.concat(code, "\n"), start)
+        if not ok then
+            failed = failed + 1
+            print("the example at line " .. start .. " failed: " .. message)
+        end
+        code = nil
+    elseif code then
+        if not text then error(path .. ":" .. number .. ": the example does not end") end
+        code[#code + 1] = text
+    end
+end
+if failed > 0 then os.exit(1, true) end
