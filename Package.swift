@@ -34,7 +34,7 @@ let targets: [Target] = [
     .target(name: "Features", dependencies: ["Base", "Frames", "Tensors"]),
     .target(name: "Networks", dependencies: ["Base", "Tensors", "CKernels"]),
     .target(name: "Training", dependencies: ["Base", "Tensors", "Networks", "CKernels"]),
-    .target(name: "Checkpoints", dependencies: ["Base", "Tensors"]),
+    .target(name: "Checkpoints", dependencies: ["Base", "Tensors", "CZlib"]),
     .target(name: "ONNX", dependencies: ["Base", "Tensors", "Networks"]),
     .target(name: "LuaHost", dependencies: ["Base", "CLua", "CLuaBridge", "CSystem"]),
     .target(
@@ -52,9 +52,13 @@ let tested = [
     "Base", "Frames", "Tensors", "SQL", "Parquet", "Features", "Networks", "Training", "Checkpoints", "ONNX", "LuaHost",
 ]
 let chosen = Context.environment["TT_TESTS"].map { $0.split(separator: " ").map(String.init) } ?? tested
+// What tests import beside the target they test.
+let beside: [String: [Target.Dependency]] = [
+    "Checkpoints": ["Base", "Tensors"], "ONNX": ["Base", "Tensors", "Networks"],
+]
 let tests: [Target] = tested.filter(chosen.contains).map { name in
     .testTarget(
-        name: name + "Tests", dependencies: [.byName(name: name)])
+        name: name + "Tests", dependencies: [.byName(name: name)] + beside[name, default: []])
 }
 
 let package = Package(
