@@ -156,6 +156,16 @@ public enum Files {
         return String(cString: path)
     }
 
+    /// The path from the root without `.` and `..`, by its text alone: links are not looked up.
+    public static func absolute(_ path: String) throws -> String {
+        let whole = path.hasPrefix("/") ? path : Path.join(try currentFolder(), path)
+        var parts: [Substring] = []
+        for part in whole.split(separator: "/") where part != "." {
+            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+        }
+        return "/" + parts.joined(separator: "/")
+    }
+
     /// Order by UTF-8 bytes; Swift's `<` orders by Unicode's rules.
     public static func bytewise(_ a: String, _ b: String) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }
 }

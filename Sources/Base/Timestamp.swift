@@ -26,19 +26,33 @@ public enum Timestamp {
         return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * shifted + 2) / 5 + 1)
     }
 
-    /// `2025-01-31T12:00:00Z`, or with six fractional digits when the microseconds are not zero.
-    public static func text(_ microseconds: Int64, separator: Character = "T", zone: String = "Z") -> String {
+    /// An instant taken apart, in UTC. Weekdays run from 1, Monday, to 7.
+    public struct Parts: Sendable, Equatable {
+        public let year, month, day, hour, minute, second, microsecond, weekday: Int64
+    }
+
+    public static func parts(_ microseconds: Int64) -> Parts {
         // Not day * microsecondsPerDay, which leaves int64 near its lower end.
         let remainder = microseconds % microsecondsPerDay
         let inDay = remainder < 0 ? remainder + microsecondsPerDay : remainder
         let day = floorDivide(microseconds, microsecondsPerDay)
         let date = civil(days: day)
         let seconds = inDay / 1_000_000
-        var text = date.year < 0 ? "-" : ""
-        text += padded(abs(date.year), 4) + "-" + padded(date.month, 2) + "-" + padded(date.day, 2)
+        // Day 0 was a Thursday.
+        let weekday = (day % 7 + 7 + 3) % 7 + 1
+        return Parts(
+            year: date.year, month: date.month, day: date.day, hour: seconds / 3600, minute: seconds / 60 % 60,
+            second: seconds % 60, microsecond: inDay % 1_000_000, weekday: weekday)
+    }
+
+    /// `2025-01-31T12:00:00Z`, or with six fractional digits when the microseconds are not zero.
+    public static func text(_ microseconds: Int64, separator: Character = "T", zone: String = "Z") -> String {
+        let parts = parts(microseconds)
+        var text = parts.year < 0 ? "-" : ""
+        text += padded(abs(parts.year), 4) + "-" + padded(parts.month, 2) + "-" + padded(parts.day, 2)
         text.append(separator)
-        text += padded(seconds / 3600, 2) + ":" + padded(seconds / 60 % 60, 2) + ":" + padded(seconds % 60, 2)
-        if inDay % 1_000_000 != 0 { text += "." + padded(inDay % 1_000_000, 6) }
+        text += padded(parts.hour, 2) + ":" + padded(parts.minute, 2) + ":" + padded(parts.second, 2)
+        if parts.microsecond != 0 { text += "." + padded(parts.microsecond, 6) }
         return text + zone
     }
 

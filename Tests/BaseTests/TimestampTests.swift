@@ -62,6 +62,15 @@ import Testing
         }
     }
 
+    @Test func takesInstantsApart() {
+        let parts = Timestamp.parts(1_738_328_645_000_007)
+        #expect(
+            parts
+                == Timestamp.Parts(
+                    year: 2025, month: 1, day: 31, hour: 13, minute: 4, second: 5, microsecond: 7, weekday: 5))
+        #expect(Timestamp.parts(0).weekday == 4 && Timestamp.parts(-1).weekday == 3)
+    }
+
     @Test func survivesTheEndsOfInt64() {
         #expect(Timestamp.text(.max) == "294247-01-10T04:00:54.775807Z")
         #expect(Timestamp.text(.min) == "-290308-12-21T19:59:05.224192Z")

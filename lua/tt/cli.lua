@@ -1,0 +1,550 @@
+-- Declares a script's options: reads them, checks them, and writes the help from the same declaration.
+
+local _, native = ...
+
+---@class tt.cli
+local cli = {}
+
+---@class tt.cli.Option
+---@field flag string the long name, `--page-size`
+---@field key? string the name in the result (default: the flag without dashes, `-` as `_`)
+---@field short? string one letter, `-n`
+---@field aliases? string[] other long names with the same meaning
+---@field type? "string"|"int"|"number"|"bool"|"path"|"choice" (default: from `choices`, `default`, `value`; else bool)
+---@field value? string what the help calls the value, `DSN` (default: from the type)
+---@field help? string one sentence
+---@field default? any the value when neither flag nor variable is given (bool: false; multiple: {})
+---@field env? string an environment variable that is used when the flag is absent; an empty one counts as absent
+---@field choices? string[] the allowed values of a choice
+---@field min? number smallest allowed number
+---@field max? number largest allowed number
+---@field above? number the number must be greater
+---@field below? number the number must be smaller
+---@field multiple? boolean may be repeated; the result is a list
+---@field required? boolean absent is wrong usage
+---@field secret? boolean never show its default or value
+
+---@class tt.cli.Positional
+---@field name string what the help calls it, `DIR`
+---@field key? string the name in the result (default: the name in lower case, `-` as `_`)
+---@field type? "string"|"int"|"number"|"path"|"choice" (default: "string")
+---@field help? string
+---@field default? any
+---@field choices? string[]
+---@field min? number
+---@field max? number
+---@field above? number
+---@field below? number
+---@field multiple? boolean takes all the rest; only for the last one
+---@field required? boolean (default: true, unless it has a default)
+
+---@class tt.cli.Spec
+---@field name string the script, `train.lua`
+---@field summary? string one sentence
+---@field description? string a paragraph below the summary
+---@field options? tt.cli.Option[]
+---@field positional? tt.cli.Positional[]
+---@field exclusive? table[] groups of flags of which at most one is given; `required = true` in a group: exactly one
+---@field examples? string[] command lines shown at the end of the help
+
+local WIDTH = 100
+local PLACEHOLDER = { int = "N", number = "NUMBER", path = "PATH", string = "TEXT", choice = "NAME" }
+local RULES = { "type", "help", "default", "choices", "min", "max", "above", "below", "multiple", "required", "key" }
+local OPTION_FIELDS = { "flag", "short", "aliases", "value", "env", "secret", table.unpack(RULES) }
+local POSITIONAL_FIELDS = { "name", table.unpack(RULES) }
+local SPEC_FIELDS = { "name", "summary", "description", "options", "positional", "exclusive", "examples" }
+
+--- Finds the name that a mistyped one probably means.
+---
+---```lua
+---assert(tt.cli.nearest("epcohs", { "epochs", "batch_size" }) == "epochs")
+---```
+---@param name string
+---@param names string[] known names
+---@return string? nearest nil when none is near
+function cli.nearest(name, names) return native.nearest(name, names) end
+
+--- Tells the width of the terminal on standard error.
+---
+---```lua
+---local columns = tt.cli.columns()
+---assert(columns == nil or columns > 0)
+---```
+---@return integer? columns nil when standard error is no terminal
+function cli.columns() return native.columns() end
+
+--- Says what is wrong with a number that should lie in a range.
+---
+---```lua
+---assert(tt.cli.outside(0, { min = 1, max = 10 }) == "must be in 1..10")
+---assert(tt.cli.outside(5, { min = 1, max = 10 }) == nil)
+---```
+---@param number number
+---@param rule { min?: number, max?: number, above?: number, below?: number }
+---@return string? problem nil when the number is in the range
+function cli.outside(number, rule)
+    local fine = (not rule.min or number >= rule.min) and (not rule.max or number <= rule.max)
+        and (not rule.above or number > rule.above) and (not rule.below or number < rule.below)
+    if fine then return nil end
+    if rule.min and rule.max then return ("must be in %s..%s"):format(rule.min, rule.max) end
+    local parts = {}
+    if rule.min then parts[#parts + 1] = "at least " .. rule.min end
+    if rule.above then parts[#parts + 1] = "above " .. rule.above end
+    if rule.max then parts[#parts + 1] = "at most " .. rule.max end
+    if rule.below then parts[#parts + 1] = "below " .. rule.below end
+    return "must be " .. table.concat(parts, " and ")
+end
+
+-- The declaration
+
+local function mistake(format, ...) tt.error("argument", "cli: " .. format:format(...)) end
+
+local function check_fields(what, given, allowed)
+    if type(given) ~= "table" then mistake("%s must be a table, not %s", what, type(given)) end
+    local known = {}
+    for _, name in ipairs(allowed) do known[name] = true end
+    for name in pairs(given) do
+        if not known[name] then
+            local near = cli.nearest(tostring(name), allowed)
+            mistake("%s has no field '%s'%s", what, name, near and ("; did you mean '" .. near .. "'?") or "")
+        end
+    end
+end
+
+local function key_of(text) return (text:lower():gsub("-", "_")) end
+
+local function default_type(option)
+    if option.choices then return "choice" end
+    local kind = math.type(option.default) or type(option.default)
+    if kind == "integer" then return "int" end
+    if kind == "float" then return "number" end
+    if kind == "boolean" then return "bool" end
+    return (kind == "string" or option.value) and "string" or "bool"
+end
+
+local function with_rules(what, given, kind)
+    local rule = {}
+    for name, value in pairs(given) do rule[name] = value end
+    rule.what, rule.type = what, kind
+    if kind ~= "bool" and not PLACEHOLDER[kind] then mistake("%s has an unknown type '%s'", what, kind) end
+    if kind == "choice" and not rule.choices then mistake("%s needs choices", what) end
+    if kind ~= "bool" then rule.value = given.value or PLACEHOLDER[kind] end
+    return rule
+end
+
+-- Checks the declaration and gives { name, options, positional, exclusive, by_name, names }.
+local function declare(spec)
+    check_fields("the declaration", spec, SPEC_FIELDS)
+    local command = { spec = spec, options = {}, positional = {}, exclusive = {}, by_name = {}, names = {} }
+    local keys = {}
+    local function take_key(what, key)
+        if keys[key] then mistake("%s and %s have the same key '%s'", keys[key], what, key) end
+        keys[key] = what
+    end
+    local function take_name(name, option)
+        if command.by_name[name] then mistake("'%s' is declared twice", name) end
+        command.by_name[name] = option
+        command.names[#command.names + 1] = name
+    end
+    for index, given in ipairs(spec.options or {}) do
+        check_fields("option " .. index, given, OPTION_FIELDS)
+        local flag = given.flag
+        if type(flag) ~= "string" or not flag:match("^%-%-[%w][%w-]*$") then
+            mistake("option %d needs a flag such as '--name'", index)
+        end
+        local option = with_rules(("option '%s'"):format(flag), given, given.type or default_type(given))
+        option.key = given.key or key_of(flag:sub(3))
+        take_key(option.what, option.key)
+        take_name(flag, option)
+        for _, alias in ipairs(given.aliases or {}) do take_name(alias, option) end
+        if given.short then
+            if not given.short:match("^%-%a$") then mistake("'%s' is no short name such as '-n'", given.short) end
+            take_name(given.short, option)
+        end
+        command.options[index] = option
+    end
+    for index, given in ipairs(spec.positional or {}) do
+        check_fields("positional " .. index, given, POSITIONAL_FIELDS)
+        local kind = given.type or (given.choices and "choice") or "string"
+        local positional = with_rules(("argument %s"):format(given.name), given, kind)
+        positional.key = given.key or key_of(given.name)
+        if positional.required == nil then positional.required = given.default == nil end
+        take_key(positional.what, positional.key)
+        if given.multiple and index < #spec.positional then mistake("only the last argument can be multiple") end
+        command.positional[index] = positional
+    end
+    for _, given in ipairs(spec.exclusive or {}) do
+        local group = { required = given.required }
+        for index, flag in ipairs(given) do
+            group[index] = command.by_name[flag] or mistake("'%s' of an exclusive group is not declared", flag)
+        end
+        command.exclusive[#command.exclusive + 1] = group
+    end
+    return command
+end
+
+-- The help
+
+local function wrap(text, width)
+    local lines, line = {}, ""
+    for word in text:gmatch("%S+") do
+        local longer = line == "" and word or line .. " " .. word
+        if line ~= "" and (utf8.len(longer) or #longer) > width then
+            lines[#lines + 1] = line
+            longer = word
+        end
+        line = longer
+    end
+    lines[#lines + 1] = line
+    return lines
+end
+
+local function spelled(option)
+    return option.type == "bool" and option.flag or option.flag .. " " .. option.value
+end
+
+local function shown(value)
+    if type(value) ~= "table" then return tostring(value) end
+    local parts = {}
+    for index, element in ipairs(value) do parts[index] = tostring(element) end
+    return table.concat(parts, ", ")
+end
+
+local function facts(rule)
+    local list = {}
+    local function add(...) list[#list + 1] = string.format(...) end
+    if rule.required then add("required") end
+    if rule.type == "choice" then
+        add("one of %s", table.concat(rule.choices, ", "))
+    elseif rule.type == "int" or rule.type == "number" then
+        local range = ""
+        if rule.min and rule.max then
+            range = (" %s..%s"):format(rule.min, rule.max)
+        else
+            for _, name in ipairs { "min", "above", "max", "below" } do
+                local word = ({ min = "from", max = "up to" })[name] or name
+                if rule[name] then range = ("%s %s %s"):format(range, word, rule[name]) end
+            end
+        end
+        add("%s%s", rule.type, range)
+    end
+    if rule.multiple then add("may be repeated") end
+    local default = rule.default
+    local empty = default == nil or default == false or (type(default) == "table" and #default == 0)
+    if not empty and not rule.secret then add("default %s", shown(default)) end
+    if rule.env then add("environment %s", rule.env) end
+    if rule.aliases and #rule.aliases > 0 then add("also %s", table.concat(rule.aliases, ", ")) end
+    return #list > 0 and ("(%s)"):format(table.concat(list, "; ")) or ""
+end
+
+local function section(lines, title, rows)
+    if #rows == 0 then return end
+    -- Text starts in one column; a name too long for it has its text on the next line.
+    local column = 0
+    for _, row in ipairs(rows) do
+        local length = utf8.len(row[1]) or #row[1]
+        if length <= 28 then column = math.max(column, length + 2) end
+    end
+    lines[#lines + 1] = ""
+    lines[#lines + 1] = title
+    for _, row in ipairs(rows) do
+        local left = "  " .. row[1]
+        local length = utf8.len(row[1]) or #row[1]
+        local text = wrap(row[2], WIDTH - column - 2)
+        if length + 2 > column then
+            lines[#lines + 1] = left
+        else
+            lines[#lines + 1] = (left .. (" "):rep(column - length) .. table.remove(text, 1)):gsub("%s+$", "")
+        end
+        for _, more in ipairs(text) do lines[#lines + 1] = (" "):rep(column + 2) .. more end
+    end
+end
+
+local function usage_line(command)
+    local parts = { "Usage: tt " .. command.spec.name }
+    local grouped = {}
+    for _, group in ipairs(command.exclusive) do
+        if group.required then
+            local names = {}
+            for index, option in ipairs(group) do
+                names[index] = spelled(option)
+                grouped[option] = true
+            end
+            parts[#parts + 1] = ("(%s)"):format(table.concat(names, " | "))
+        end
+    end
+    for _, option in ipairs(command.options) do
+        if option.required and not grouped[option] then parts[#parts + 1] = spelled(option) end
+    end
+    parts[#parts + 1] = "[options]"
+    for _, positional in ipairs(command.positional) do
+        local name = positional.name .. (positional.multiple and "..." or "")
+        parts[#parts + 1] = positional.required and name or ("[%s]"):format(name)
+    end
+    return table.concat(parts, " ")
+end
+
+--- Gives the text that `--help` prints.
+---
+---```lua
+---local text = tt.cli.help { name = "hello.lua", options = { { flag = "--name", value = "NAME", default = "world" } } }
+---assert(text:find("--name NAME  (default world)", 1, true))
+---```
+---@param spec tt.cli.Spec
+---@return string text ends with a newline
+function cli.help(spec)
+    local command = declare(spec)
+    local lines = { usage_line(command) }
+    for _, text in ipairs { spec.summary or false, spec.description or false } do
+        if text then
+            lines[#lines + 1] = ""
+            for _, line in ipairs(wrap(text, WIDTH)) do lines[#lines + 1] = line end
+        end
+    end
+    local rows = {}
+    for _, positional in ipairs(command.positional) do
+        -- The usage line already tells which ones are required.
+        local rule = setmetatable({ required = false }, { __index = positional })
+        rows[#rows + 1] = { positional.name, (positional.help or "") .. " " .. facts(rule) }
+    end
+    section(lines, "Arguments:", rows)
+    rows = {}
+    for _, option in ipairs(command.options) do
+        local left = spelled(option)
+        if option.type == "bool" and option.default then left = "--[no-]" .. option.flag:sub(3) end
+        if option.short then left = option.short .. ", " .. left end
+        rows[#rows + 1] = { left, (option.help or "") .. " " .. facts(option) }
+    end
+    rows[#rows + 1] = { command.by_name["-h"] and "--help" or "-h, --help", "Show this text and exit." }
+    section(lines, "Options:", rows)
+    if spec.examples then
+        lines[#lines + 1] = ""
+        lines[#lines + 1] = "Examples:"
+        for _, example in ipairs(spec.examples) do lines[#lines + 1] = "  " .. example end
+    end
+    return table.concat(lines, "\n") .. "\n"
+end
+
+-- The arguments
+
+local TRUE = { ["1"] = true, ["true"] = true, yes = true, on = true }
+local FALSE = { ["0"] = true, ["false"] = true, no = true, off = true }
+
+local function wrong(command, format, ...)
+    tt.error("usage", ("%s\nTry 'tt %s --help'."):format(format:format(...), command.spec.name))
+end
+
+-- The typed value of a text; `what` names its origin.
+local function convert(command, rule, what, text)
+    local function refuse(problem)
+        wrong(command, "%s %s%s", what, problem, rule.secret and "" or (", not '%s'"):format(text))
+    end
+    if rule.type == "bool" then
+        local lower = text:lower()
+        if TRUE[lower] then return true end
+        if FALSE[lower] then return false end
+        return refuse("must be true or false")
+    elseif rule.type == "int" or rule.type == "number" then
+        local number
+        if rule.type == "int" then
+            number = text:match("^[+-]?%d+$") and math.tointeger(tonumber((text:gsub("^%+", ""))))
+        else
+            number = text:match("^[+-]?[%d.]+[eE]?[+-]?%d*$") and tonumber((text:gsub("^%+", "")))
+            number = number and number + 0.0
+        end
+        if not number or number ~= number or number == math.huge or number == -math.huge then
+            return refuse(rule.type == "int" and "must be a whole number" or "must be a number")
+        end
+        local problem = cli.outside(number, rule)
+        if problem then return refuse(problem) end
+        return number
+    elseif rule.type == "choice" then
+        for _, choice in ipairs(rule.choices) do
+            if choice == text then return text end
+        end
+        return refuse("must be one of " .. table.concat(rule.choices, ", "))
+    elseif rule.type == "path" and text == "" then
+        return refuse("must not be empty")
+    end
+    return text
+end
+
+local function store(result, rule, value)
+    if not rule.multiple then
+        result[rule.key] = value
+        return
+    end
+    result[rule.key] = result[rule.key] or {}
+    table.insert(result[rule.key], value)
+end
+
+local function looks_like_option(token, command)
+    if token:sub(1, 1) ~= "-" or token == "-" then return false end
+    return not token:match("^%-[%d.]") or command.by_name[token:sub(1, 2)] ~= nil
+end
+
+-- The option, its inline text, and whether it was negated.
+local function find_option(command, token)
+    local name, text = token:match("^(%-%-[^=]+)=(.*)$")
+    name = name or token
+    local option = command.by_name[name]
+    if option then return option, text, false end
+    local positive = name:match("^%-%-no%-(.+)$")
+    option = positive and command.by_name["--" .. positive]
+    if option and option.type == "bool" and not text then return option, nil, true end
+    if token:sub(2, 2) ~= "-" then
+        option = command.by_name[token:sub(1, 2)]
+        if option and option.type ~= "bool" then return option, token:sub(3), false end
+    end
+    local near = cli.nearest(name, { "--help", table.unpack(command.names) })
+    wrong(command, "unknown option '%s'%s", name, near and ("; did you mean '" .. near .. "'?") or "")
+end
+
+local function read_arguments(command, args, result, origin)
+    local rest, only_rest, index = {}, false, 0
+    while index < #args do
+        index = index + 1
+        local token = args[index]
+        if only_rest or not looks_like_option(token, command) then
+            rest[#rest + 1] = token
+        elseif token == "--" then
+            only_rest = true
+        else
+            local option, text, negated = find_option(command, token)
+            if option.type == "bool" and not text then
+                store(result, option, not negated)
+            else
+                if not text then
+                    index = index + 1
+                    text = args[index]
+                    if not text or looks_like_option(text, command) then
+                        wrong(command, "%s needs a value: %s", option.what, spelled(option))
+                    end
+                end
+                store(result, option, convert(command, option, option.what, text))
+            end
+            origin[option.key] = "flag"
+        end
+    end
+    return rest
+end
+
+local function read_positional(command, rest, result, origin)
+    local at = 1
+    for _, positional in ipairs(command.positional) do
+        local last = positional.multiple and #rest or math.min(at, #rest)
+        for index = at, last do
+            store(result, positional, convert(command, positional, positional.what, rest[index]))
+            origin[positional.key] = "argument"
+            at = index + 1
+        end
+        if positional.required and result[positional.key] == nil then
+            wrong(command, "missing argument %s", positional.name)
+        end
+    end
+    if rest[at] then wrong(command, "unexpected argument '%s'", rest[at]) end
+end
+
+local function read_environment(command, result, origin, getenv)
+    for _, option in ipairs(command.options) do
+        local text = option.env and not origin[option.key] and getenv(option.env)
+        -- A flag beats the variable of another option of its group too.
+        for _, group in ipairs(text and text ~= "" and command.exclusive or {}) do
+            local member, flagged = false, false
+            for _, other in ipairs(group) do
+                member = member or other == option
+                flagged = flagged or origin[other.key] == "flag"
+            end
+            if member and flagged then text = nil end
+        end
+        if text and text ~= "" then
+            local what = ("environment variable %s"):format(option.env)
+            store(result, option, convert(command, option, what, text))
+            origin[option.key] = "environment"
+        end
+    end
+end
+
+local function check_groups(command, origin)
+    for _, group in ipairs(command.exclusive) do
+        local given, all = {}, {}
+        for index, option in ipairs(group) do
+            all[index] = ("'%s'"):format(spelled(option))
+            if origin[option.key] then
+                local variable = origin[option.key] == "environment" and (" (from %s)"):format(option.env) or ""
+                given[#given + 1] = ("'%s'%s"):format(option.flag, variable)
+            end
+        end
+        if #given > 1 then wrong(command, "options %s exclude each other", table.concat(given, " and ")) end
+        if group.required and #given == 0 then wrong(command, "one of %s is required", table.concat(all, ", ")) end
+    end
+end
+
+local function copied(value)
+    if type(value) ~= "table" then return value end
+    return table.move(value, 1, #value, 1, {})
+end
+
+--- Reads a script's arguments by their declaration.
+---
+--- Forms: `--flag value`, `--flag=value`, `-n value`, `-nvalue`, `--bool`, `--no-bool`, `--` before arguments that
+--- start with a dash. A flag beats its environment variable, both beat the default; a repeated flag counts with its
+--- last value unless it is `multiple`. `--help` prints the help and ends the program with status 0.
+---
+---```lua
+---local options, origin = tt.cli.parse({
+---    name = "load.lua",
+---    summary = "Loads a folder into a database.",
+---    options = {
+---        { flag = "--db", value = "DSN", env = "LOAD_DB", required = true, help = "database" },
+---        { flag = "--page-size", type = "int", default = 1000, min = 1, max = 10000 },
+---        { flag = "--dry-run", help = "write nothing" },
+---    },
+---    positional = { { name = "DIR", type = "path" } },
+---}, { "--db", "sqlite:a.db", "folder", "--page-size=20" })
+---assert(options.db == "sqlite:a.db" and options.page_size == 20 and options.dir == "folder")
+---assert(options.dry_run == false and origin.page_size == "flag" and origin.dry_run == nil)
+---```
+---
+--- Raises `usage` (which ends the program with status 2 and no traceback) for wrong usage, `argument` for a declaration
+--- that contradicts itself.
+---@param spec tt.cli.Spec
+---@param args? string[] (default: the script's own, `arg`)
+---@param getenv? fun(name: string): string? (default: `os.getenv`)
+---@return table<string, any> options by key
+---@return table<string, "flag"|"environment"|"argument"> origin nil where a default was used
+function cli.parse(spec, args, getenv)
+    local command = declare(spec)
+    args = args or arg or {}
+    for _, token in ipairs(args) do
+        if token == "--" then break end
+        if token == "--help" or (token == "-h" and not command.by_name["-h"]) then
+            io.stdout:write(cli.help(spec))
+            os.exit(0, true)
+        end
+    end
+    local result, origin = {}, {}
+    local rest = read_arguments(command, args, result, origin)
+    read_environment(command, result, origin, getenv or os.getenv)
+    check_groups(command, origin)
+    for _, option in ipairs(command.options) do
+        if option.required and not origin[option.key] then
+            local variable = option.env and (" (or environment variable %s)"):format(option.env) or ""
+            wrong(command, "missing option '%s'%s", spelled(option), variable)
+        end
+    end
+    read_positional(command, rest, result, origin)
+    for _, list in ipairs { command.options, command.positional } do
+        for _, rule in ipairs(list) do
+            if result[rule.key] == nil then
+                local default = copied(rule.default)
+                if default == nil and rule.multiple then default = {} end
+                if default == nil and rule.type == "bool" then default = false end
+                result[rule.key] = default
+            end
+        end
+    end
+    return result, origin
+end
+
+return cli

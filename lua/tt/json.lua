@@ -1,0 +1,32 @@
+-- The Lua half of tt.json: marks that tell lists from maps and fix the order of members.
+-- Documented in lua/meta/tt/json.lua.
+
+local _, json = ...
+
+local ARRAY = { __array = true }
+
+function json.array(list)
+    local meta = getmetatable(list)
+    if meta and meta.__array then return list end
+    return setmetatable(list, ARRAY)
+end
+
+function json.object(members)
+    local result, order = {}, {}
+    for index, member in ipairs(members) do
+        local name, value = member[1], member[2]
+        if type(name) ~= "string" then
+            tt.error("argument", ("json.object: member %d needs a name: { \"name\", value }"):format(index), nil, 2)
+        end
+        if result[name] ~= nil then
+            tt.error("argument", ("json.object: the name '%s' is there twice"):format(name), nil, 2)
+        end
+        if value ~= nil then
+            result[name] = value
+            order[#order + 1] = name
+        end
+    end
+    return setmetatable(result, { __order = order })
+end
+
+return json
