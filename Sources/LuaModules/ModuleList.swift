@@ -2,5 +2,12 @@ import LuaHost
 
 /// Every native module, in the order of the architecture; the single list.
 public func allModules() -> [LuaModule] {
-    []
+    [
+        JSONModule.module,
+        YAMLModule.module,
+        FSModule.module,
+        HashModule.module,
+        TimeModule.module,
+        CLIModule.module,
+    ]
 }
