@@ -97,6 +97,18 @@ public struct Argument {
         return LuaFunction(popping: L, handle: call.state.handle)
     }
 
+    /// What Lua's `tostring` makes of the value, metamethods included.
+    public func text() throws -> [UInt8] {
+        try call.reserve(3)
+        push(to: call)
+        let status = tt_protected(L, tt_tostring, 1, 1)
+        if status != LUA_OK { throw LuaError(L, status: status, state: call.state) }
+        defer { tt_pop(L, 1) }
+        var length = 0
+        let start = lua_tolstring(L, -1, &length)
+        return Array(UnsafeRawBufferPointer(start: start, count: length))
+    }
+
     // MARK: Objects
 
     /// An instance of `T` or of a subclass. Closed objects are refused by name.

@@ -39,17 +39,18 @@ enum Starter {
         let file = try MappedFile(path: path)
         return file.bytes.elementsEqual(content) ? .same : .different
     }
+}
 
-    private static func makeFolder(_ path: String) throws {
-        if mkdir(path, 0o777) == 0 { return }
-        let failure = errno
-        if failure == ENOENT {
-            try makeFolder(Path.parent(path))
-            return try makeFolder(path)
-        }
-        var status = stat()
-        guard failure == EEXIST, stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-            throw FileError("create", path: path, errno: failure)
-        }
+/// Makes a folder and the ones above it; one that is there is fine.
+func makeFolder(_ path: String, mode: mode_t = 0o777) throws {
+    if mkdir(path, mode) == 0 { return }
+    let failure = errno
+    if failure == ENOENT, Path.parent(path) != path {
+        try makeFolder(Path.parent(path), mode: mode)
+        return try makeFolder(path, mode: mode)
+    }
+    var status = stat()
+    guard failure == EEXIST, stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+        throw FileError("create", path: path, errno: failure)
     }
 }
