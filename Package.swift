@@ -54,7 +54,8 @@ let tested = [
 let chosen = Context.environment["TT_TESTS"].map { $0.split(separator: " ").map(String.init) } ?? tested
 // What tests import beside the target they test.
 let beside: [String: [Target.Dependency]] = [
-    "Checkpoints": ["Base", "Tensors"], "ONNX": ["Base", "Tensors", "Networks"],
+    "Checkpoints": ["Base", "Tensors"], "ONNX": ["Base", "Tensors", "Networks"], "Tensors": ["Base", "CKernels"],
+    "Networks": ["Base", "Tensors"], "Training": ["Base", "Tensors", "Networks"],
 ]
 let tests: [Target] = tested.filter(chosen.contains).map { name in
     .testTarget(

@@ -27,12 +27,12 @@ TT_INLINE void restore(unsigned before) {
 // The order of operations is PyTorch's: decay, first moment by interpolation, second moment, quotient.
 TT_KERNEL static void adam(float *restrict p, const float *restrict g, float *restrict m,
                                                      float *restrict v, long n, tt_adam a) {
-    float take1 = 1 - a.beta1, take2 = 1 - a.beta2, inverse_root = 1 / a.correction2_root;
+    float inverse_root = 1 / a.correction2_root;
     for (long i = 0; i < n; i++) {
         float gradient = g[i] * a.gradient_scale + a.l2 * p[i];
         float weight = p[i] * a.keep;
-        float first = m[i] + (gradient - m[i]) * take1;
-        float second = v[i] * a.beta2 + gradient * gradient * take2;
+        float first = m[i] + (gradient - m[i]) * a.take1;
+        float second = v[i] * a.beta2 + gradient * gradient * a.take2;
         float root = __builtin_elementwise_sqrt(second) * inverse_root + a.eps;
         m[i] = first;
         v[i] = second;

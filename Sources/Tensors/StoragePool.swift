@@ -51,13 +51,12 @@ public enum StoragePool {
         if !kept { memory.deallocate() }
     }
 
-    /// Four classes to each power of two, from 64 bytes up: at most a quarter of a block is wasted.
+    /// Four classes to each power of two, from 256 bytes up: at most a quarter of a block is wasted.
     static func sizeClass(_ byteCount: Int) -> (index: Int, bytes: Int) {
-        let units = max(4, (byteCount + 15) / 16)  // 16 bytes each: the least block is 64
+        let units = max(4, (byteCount + 63) / 64)
         let power = Int.bitWidth - 1 - units.leadingZeroBitCount
         let step = 1 << (power - 2)
-        let quarters = (units + step - 1) / step  // 4...8
-        let bytes = (quarters * step * 16 + 63) / 64 * 64
-        return ((power - 2) * 4 + quarters - 4, bytes)
+        let quarters = (units + step - 1) / step  // 4...8, and 8 is the next power's 4
+        return ((power - 2) * 4 + quarters - 4, quarters * step * 64)
     }
 }

@@ -143,7 +143,8 @@ public final class Adam: Optimizer {
         let correction2 = 1 - power(betas.1, moments.steps)
         let settings = tt_adam(
             gradient_scale: gradientScale, keep: decoupled ? Float(1 - group.lr * group.weightDecay) : 1,
-            l2: decoupled ? 0 : Float(group.weightDecay), beta1: Float(betas.0), beta2: Float(betas.1),
+            l2: decoupled ? 0 : Float(group.weightDecay), take1: Float(1 - betas.0), beta2: Float(betas.1),
+            take2: Float(1 - betas.1),
             step_size: Float(group.lr / correction1), correction2_root: Float(correction2.squareRoot()), eps: Float(eps)
         )
         return { start, count in

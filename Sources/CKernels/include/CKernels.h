@@ -109,9 +109,10 @@ void tt_sort_entries(int32_t *columns, int32_t *rows, float *values, int32_t *co
 
 // Optimizers --------------------------------------------------------------------------------------------------------
 
-// One step of Adam (l2 > 0 adds l2 * p to the gradient) or AdamW (keep = 1 - lr * weight_decay).
+// One step of Adam (l2 > 0 adds l2 * p to the gradient) or AdamW (keep = 1 - lr * weight_decay). take1 = 1 - beta1 and
+// take2 = 1 - beta2 are rounded from double: in float 1 - 0.999 is off by 5e-5.
 typedef struct {
-    float gradient_scale, keep, l2, beta1, beta2, step_size, correction2_root, eps;
+    float gradient_scale, keep, l2, take1, beta2, take2, step_size, correction2_root, eps;
 } tt_adam;
 void tt_adam_step(float *p, const float *g, float *m, float *v, long n, tt_adam a);
 
