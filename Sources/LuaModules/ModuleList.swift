@@ -3,6 +3,7 @@ import LuaHost
 /// Every native module, in the order of the architecture; the single list.
 public func allModules() -> [LuaModule] {
     [
+        SQLModule.module,
         JSONModule.module,
         YAMLModule.module,
         FSModule.module,

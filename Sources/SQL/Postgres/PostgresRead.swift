@@ -1,0 +1,116 @@
+import Base
+import CPostgres
+import Frames
+
+extension PostgresConnection {
+    /// A whole table or SELECT through binary COPY: the rows go straight into columns, nothing else is held.
+    func read(_ source: String, types wanted: TypeRequests) throws -> Frame {
+        let select: String
+        if Identifier.isStatement(source) {
+            select = Identifier.subquery(source)
+        } else {
+            select = "SELECT * FROM " + (try Identifier.quote(Identifier.parts(of: source)))
+        }
+        // COPY does not say what its columns are, so an empty result of the same statement is asked for first.
+        let statement = try Statement("SELECT * FROM (\(select)) AS tt_source LIMIT 0", [], dialect: .postgresql)
+        var fields: [PostgresResult.Field] = []
+        try reportingSource(source, prefix: "SELECT * FROM (", isSelect: Identifier.isStatement(source)) {
+            try run(statement, send: { tt_PQsendQueryParams($0, statement.text, 0, nil, nil, nil, nil, 1) }) { result, _ in
+                fields = try PostgresResult.fields(of: result, types)
+            }
+        }
+        if fields.isEmpty { return try wanted.apply(to: Frame([])) }
+        if fields.contains(where: \.form.isOther) {
+            try learn(fields.map(\.type))
+            fields = fields.map { .init(name: $0.name, type: $0.type, form: types[$0.type]?.form ?? .other) }
+        }
+        let copied = try copyStatement(select, &fields)
+        let result = PostgresResult(fields)
+        try run(Statement(copied, [], dialect: .postgresql), send: { tt_PQsendQuery($0, copied) }) { _, status in
+            guard status == PGRES_COPY_OUT else { return }
+            try receive(into: result)
+        }
+        return try wanted.apply(to: result.finish(nil))
+    }
+
+    /// Types without a form of their own are cast to text by the server.
+    private func copyStatement(_ select: String, _ fields: inout [PostgresResult.Field]) throws -> String {
+        var source = select
+        if fields.contains(where: \.form.isOther) {
+            let aliases = fields.indices.map { "c\($0)" }
+            let chosen = zip(aliases, fields).map { $1.form.isOther ? "\($0)::text" : $0 }
+            source = "SELECT \(chosen.joined(separator: ", ")) FROM (\(select)) AS tt_source(\(aliases.joined(separator: ", ")))"
+            fields = fields.map { field in
+                field.form.isOther ? .init(name: field.name, type: PostgresType.text, form: .text) : field
+            }
+        }
+        return "COPY (\(source)) TO STDOUT (FORMAT binary)"
+    }
+
+    private func receive(into result: PostgresResult) throws {
+        // Messages hold whole rows in practice; the protocol does not promise it, so a rest is kept.
+        var rest: [UInt8] = []
+        var headerSeen = false
+        func take(_ bytes: UnsafeRawBufferPointer) throws -> Int {
+            var start = 0
+            if !headerSeen {
+                guard bytes.count >= 19 else { return 0 }
+                let header = "PGCOPY\n\u{FF}\r\n\0".unicodeScalars.map { UInt8($0.value) }
+                guard bytes.prefix(11).elementsEqual(header) else {
+                    throw SQLError("sql.query", "the server's COPY is not in binary form")
+                }
+                let extra = Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 15, as: UInt32.self)))
+                guard bytes.count >= 19 + extra else { return 0 }
+                headerSeen = true
+                start = 19 + extra
+            }
+            return start + (try result.append(copy: UnsafeRawBufferPointer(rebasing: bytes[start...])))
+        }
+        while try copyData({ bytes in
+            if rest.isEmpty {
+                let used = try take(bytes)
+                if used < bytes.count { rest.append(contentsOf: bytes[used...]) }
+            } else {
+                rest.append(contentsOf: bytes)
+                let used = try rest.withUnsafeBytes { try take($0) }
+                rest.removeFirst(used)
+            }
+        }) {}
+    }
+
+    /// Errors of a statement that tt wrapped speak of the script's own text.
+    private func reportingSource(_ source: String, prefix: String, isSelect: Bool, _ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as SQLError where error.detail("sqlstate") != nil {
+            throw error.restated(for: source, droppingColumns: isSelect ? prefix.count : nil)
+        }
+    }
+}
+
+extension SQLError {
+    /// The same failure told of `source`, which stood after `droppingColumns` characters of the failed statement.
+    func restated(for source: String, droppingColumns: Int?) -> SQLError {
+        func number(_ name: String) -> Int? {
+            guard case .int(let value)? = details.first(where: { $0.0 == name })?.1 else { return nil }
+            return Int(value)
+        }
+        guard let sqlstate = detail("sqlstate") else { return self }
+        let place = " (SQLSTATE \(sqlstate))"
+        let plain = message.firstRange(of: place).map { String(message[..<$0.lowerBound]) } ?? message
+        var offset: Int?
+        if let droppingColumns, let line = number("line"), let column = number("column_number") {
+            var rest = source.unicodeScalars[...]
+            for _ in 1..<max(line, 1) {
+                rest = rest.drop { $0 != "\n" }.dropFirst()
+            }
+            let characters = line == 1 ? column - 1 - droppingColumns : column - 1
+            let end = rest.index(rest.startIndex, offsetBy: max(characters, 0), limitedBy: rest.endIndex) ?? rest.endIndex
+            offset = source.utf8.distance(from: source.startIndex, to: end)
+        }
+        let kept = details.filter { !["line", "column_number", "statement", "hint"].contains($0.0) }
+        return SQLError.failure(
+            code, plain, state: "SQLSTATE \(sqlstate)", statement: source, offset: offset, hint: detail("hint"),
+            details: kept)
+    }
+}

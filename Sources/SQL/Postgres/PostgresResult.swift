@@ -1,0 +1,258 @@
+import Base
+import CPostgres
+import Frames
+
+/// Gathers rows in binary form into the columns of a frame.
+final class PostgresResult {
+    struct Field {
+        let name: String
+        let type: UInt32
+        let form: PostgresForm
+    }
+
+    let fields: [Field]
+    private let decoders: [PostgresDecoder]
+    private(set) var rowCount = 0
+
+    init(_ fields: [Field]) {
+        self.fields = fields
+        decoders = fields.map { PostgresDecoder($0.form) }
+    }
+
+    /// The fields of a result, whose rows need not be there yet.
+    static func fields(of result: OpaquePointer, _ types: [UInt32: PostgresType]) throws -> [Field] {
+        let fields = (0..<tt_PQnfields(result)).map { column in
+            let type = tt_PQftype(result, column)
+            return Field(
+                name: String(cString: tt_PQfname(result, column)), type: type, form: types[type]?.form ?? .other)
+        }
+        try ResultNames.check(fields.map(\.name))
+        return fields
+    }
+
+    /// Adds the rows of a result in binary form.
+    func append(_ result: OpaquePointer) throws {
+        for row in 0..<tt_PQntuples(result) {
+            for (index, decoder) in decoders.enumerated() {
+                let column = Int32(index)
+                if tt_PQgetisnull(result, row, column) != 0 {
+                    decoder.builder.appendNull()
+                } else {
+                    let bytes = UnsafeRawBufferPointer(
+                        start: tt_PQgetvalue(result, row, column), count: Int(tt_PQgetlength(result, row, column)))
+                    try decode(index, bytes)
+                }
+            }
+            rowCount += 1
+        }
+    }
+
+    /// Adds the rows of a piece of `COPY … TO STDOUT (FORMAT binary)`, without its header.
+    ///
+    /// - Returns: how many of the bytes were used; an incomplete row at the end is left for the next piece.
+    func append(copy bytes: UnsafeRawBufferPointer) throws -> Int {
+        var used = 0
+        while used < bytes.count {
+            var reader = ByteReader(bytes, offset: used)
+            guard reader.remaining >= 2 else { return used }
+            let count = Int(try reader.bigEndian(Int16.self))
+            if count == -1 { return bytes.count }
+            guard count == decoders.count else {
+                throw SQLError("sql.query", "COPY sent \(count) fields in row \(rowCount + 1), not \(decoders.count)")
+            }
+            guard Self.isComplete(reader, count) else { return used }
+            for (index, decoder) in decoders.enumerated() {
+                let length = try reader.bigEndian(Int32.self)
+                if length < 0 {
+                    decoder.builder.appendNull()
+                } else {
+                    try decode(index, try reader.take(Int(length)))
+                }
+            }
+            used = reader.offset
+            rowCount += 1
+        }
+        return used
+    }
+
+    private static func isComplete(_ reader: ByteReader, _ count: Int) -> Bool {
+        var reader = reader
+        for _ in 0..<count {
+            guard let length = try? reader.bigEndian(Int32.self), length < 0 || reader.remaining >= Int(length) else {
+                return false
+            }
+            if length > 0 { try? reader.skip(Int(length)) }
+        }
+        return true
+    }
+
+    private func decode(_ index: Int, _ bytes: UnsafeRawBufferPointer) throws {
+        do {
+            try decoders[index].append(bytes)
+        } catch let error as PostgresFormatError {
+            throw ResultNames.misfit(fields[index].name, rowCount + 1, error.reason)
+        } catch is BaseError {
+            throw ResultNames.misfit(fields[index].name, rowCount + 1, "is shorter than its type says")
+        }
+    }
+
+    /// The frame; columns of types that were not known are looked up and decoded now, over `connection`.
+    func finish(_ connection: PostgresConnection?) throws -> Frame {
+        if let connection, decoders.contains(where: { $0.raw != nil }) { try connection.learn(fields.map(\.type)) }
+        let columns = try zip(fields, decoders).map { field, decoder -> Column in
+            guard let raw = decoder.raw else { return decoder.builder.finish() }
+            guard let connection else {
+                throw SQLError(
+                    "sql.usage",
+                    "column '\(field.name)' has a type tt reads through its text form, which a chunks() loop cannot ask for: "
+                        + "cast it to text in the statement",
+                    details: [("column", .string(field.name))])
+            }
+            return try connection.decode(raw, field)
+        }
+        return try Frame(zip(fields, columns).map { ($0.name, $1) }, rowCount: rowCount)
+    }
+}
+
+/// Complaints about a result's columns that both databases share.
+enum ResultNames {
+    static func check(_ names: [String]) throws {
+        var seen = Set<String>()
+        for name in names where !seen.insert(name).inserted {
+            throw SQLError(
+                "sql.usage", "the result has two columns named '\(name)'; rename one with AS",
+                details: [("column", .string(name))])
+        }
+    }
+
+    /// - Parameter row: from 1.
+    static func misfit(_ column: String, _ row: Int, _ reason: String) -> SQLError {
+        SQLError(
+            "sql.type", "the value of column '\(column)' in row \(row) \(reason)",
+            details: [("column", .string(column)), ("row", .int(Int64(row)))])
+    }
+}
+
+extension PostgresConnection {
+    func query(_ source: String, _ parameters: [Parameter], types wanted: TypeRequests) throws -> Frame {
+        let statement = try Statement(source, parameters, dialect: .postgresql)
+        let values = try PostgresValues(parameters)
+        var rows: PostgresResult?
+        try run(
+            statement,
+            send: {
+                let sent = values.send($0, statement.text, binaryResults: true)
+                // Row by row, so that the result is never held twice.
+                return sent == 1 ? tt_PQsetSingleRowMode($0) : sent
+            }
+        ) { result, status in
+            try refuseCopy(status)
+            if rows == nil { rows = PostgresResult(try PostgresResult.fields(of: result, types)) }
+            try rows!.append(result)
+        }
+        return try wanted.apply(to: rows?.finish(self) ?? Frame([]))
+    }
+
+    func refuseCopy(_ status: ExecStatusType) throws {
+        guard status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH else { return }
+        throw SQLError("sql.usage", "COPY to or from the client goes through db:read and db:write")
+    }
+
+    /// Runs one statement with values, or any number of them without.
+    /// - Returns: rows changed, over all statements.
+    func execute(_ source: String, _ parameters: [Parameter]) throws -> Int {
+        let statement = try Statement(source, parameters, dialect: .postgresql)
+        let values = try PostgresValues(parameters)
+        var changed = 0
+        try run(
+            statement,
+            send: {
+                parameters.isEmpty
+                    ? tt_PQsendQuery($0, statement.text) : values.send($0, statement.text, binaryResults: true)
+            }
+        ) { result, status in
+            try refuseCopy(status)
+            // SELECT counts too in libpq; only changes are meant here.
+            let tag = String(cString: tt_PQcmdStatus(result))
+            if !tag.hasPrefix("SELECT"), !tag.hasPrefix("FETCH"), !tag.hasPrefix("MOVE") {
+                changed += Int(String(cString: tt_PQcmdTuples(result))) ?? 0
+            }
+        }
+        return changed
+    }
+
+    /// A column whose type turned up with the rows: by its decoder if it has one, else as the text the server makes of it.
+    func decode(_ raw: RawValues, _ field: PostgresResult.Field) throws -> Column {
+        let type = types[field.type]
+        if let form = type?.form, !form.isOther {
+            let decoder = PostgresDecoder(form, capacity: raw.count)
+            for row in 0..<raw.count {
+                do {
+                    try raw.withValue(row) { bytes in
+                        if let bytes { try decoder.append(bytes) } else { decoder.builder.appendNull() }
+                    }
+                } catch let error as PostgresFormatError {
+                    throw ResultNames.misfit(field.name, row + 1, error.reason)
+                } catch is BaseError {
+                    throw ResultNames.misfit(field.name, row + 1, "is shorter than its type says")
+                }
+            }
+            return decoder.builder.finish()
+        }
+        guard let type, type.array != 0 else {
+            throw SQLError(
+                "sql.type", "column '\(field.name)' has the type \(type?.name ?? "unknown"), which has no form tt can read; "
+                    + "cast it to text in the statement",
+                details: [("column", .string(field.name))])
+        }
+        let builder = StringBuilder(capacity: raw.count)
+        // A few hundred values a time: the server finds each by walking over those before it.
+        for start in stride(from: 0, to: raw.count, by: 256) {
+            try appendTexts(raw, start..<min(start + 256, raw.count), field.type, type.array, to: builder)
+        }
+        return builder.finish()
+    }
+
+    /// Sends values back as a binary array and receives their texts.
+    private func appendTexts(
+        _ raw: RawValues, _ rows: Range<Int>, _ type: UInt32, _ arrayType: UInt32, to builder: StringBuilder
+    ) throws {
+        var array = ByteWriter()
+        for word in [1, 1, Int32(bitPattern: type), Int32(rows.count), 1] { array.bigEndian(word) }
+        for row in rows {
+            raw.withValue(row) { bytes in
+                array.bigEndian(Int32(bytes?.count ?? -1))
+                if let bytes { array.append(bytes) }
+            }
+        }
+        let count = Int32(array.count)
+        let sql = "SELECT ($1)[i]::text FROM pg_catalog.generate_subscripts($1, 1) AS i ORDER BY i"
+        try run(
+            nil,
+            send: { connection in
+                array.bytes.withUnsafeBytes { bytes in
+                    let value: UnsafePointer<CChar>? = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
+                    return withUnsafePointer(to: value) { value in
+                        withUnsafePointer(to: arrayType) { type in
+                            withUnsafePointer(to: count) { count in
+                                withUnsafePointer(to: Int32(1)) { binary in
+                                    tt_PQsendQueryParams(connection, sql, 1, type, value, count, binary, 1)
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        ) { result, _ in
+            for row in 0..<tt_PQntuples(result) {
+                if tt_PQgetisnull(result, row, 0) != 0 {
+                    builder.appendNull()
+                } else {
+                    builder.append(
+                        UnsafeRawBufferPointer(
+                            start: tt_PQgetvalue(result, row, 0), count: Int(tt_PQgetlength(result, row, 0))))
+                }
+            }
+        }
+    }
+}
