@@ -10,5 +10,7 @@ public func allModules() -> [LuaModule] {
         HashModule.module,
         TimeModule.module,
         CLIModule.module,
+        FeaturesModule.module,
+        RandomModule.module,
     ]
 }

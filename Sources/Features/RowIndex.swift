@@ -1,0 +1,109 @@
+import Base
+import Frames
+
+/// From an id to its row: a hash table over a column of distinct uuid, int64 or string ids.
+public final class RowIndex: @unchecked Sendable {
+    public let ids: Column
+    /// Row + 1 of the id that landed in a slot, 0 for an empty one.
+    private let slots: Buffer<Int32>
+
+    /// - Throws: `features.type` for other column types, `features.null_id` and `features.duplicate_id` with the row.
+    public init(_ ids: Column) throws {
+        guard Self.isSupported(ids.dtype) else {
+            throw FeatureError("features.type", "ids must be uuid, int64 or string, this column is \(ids.dtype.name)")
+        }
+        guard ids.count < Int(Int32.max) else { throw FeatureError("features.range", "more than 2^31 - 2 ids") }
+        self.ids = ids
+        var size = 16
+        while size < 2 * ids.count { size *= 2 }
+        slots = Buffer(repeating: 0, count: size)
+        for row in 0..<ids.count {
+            if row & 0xFFFF == 0 { try Interrupt.check() }
+            guard !ids.isNull(row) else {
+                throw FeatureError(
+                    "features.null_id", "the id in row \(row + 1) is null", details: [("row", .int(Int64(row) + 1))])
+            }
+            let place = slot(of: ids, row: row)
+            guard slots[place] == 0 else {
+                throw FeatureError(
+                    "features.duplicate_id", "id \(ids.idText(row)) stands in rows \(slots[place]) and \(row + 1)",
+                    details: [("id", .string(ids.idText(row))), ("row", .int(Int64(row) + 1))])
+            }
+            slots[place] = Int32(row + 1)
+        }
+    }
+
+    public var count: Int { ids.count }
+    public var byteCount: Int { slots.byteCount }
+
+    /// The row of each id of `column`; -1 for null and for ids that are not here.
+    /// - Throws: `features.type` when the column has another type than the ids.
+    public func rows(of column: Column) throws -> Buffer<Int32> {
+        guard column.dtype == ids.dtype else {
+            throw FeatureError(
+                "features.type", "the ids are \(ids.dtype.name), the column to look up is \(column.dtype.name); cast it"
+            )
+        }
+        let result = Buffer<Int32>(repeating: -1, count: column.count)
+        for row in 0..<column.count where !column.isNull(row) {
+            if row & 0xFFFF == 0 { try Interrupt.check() }
+            result[row] = slots[slot(of: column, row: row)] - 1
+        }
+        return result
+    }
+
+    /// The row of each id of `column`.
+    /// - Throws: `features.unknown_id`, naming the first id that is not here.
+    public func knownRows(of column: Column) throws -> Buffer<Int32> {
+        let result = try rows(of: column)
+        if let row = result.elements.firstIndex(of: -1) {
+            let id = column.isNull(row) ? "null" : column.idText(row)
+            throw FeatureError(
+                "features.unknown_id", "no row has the id \(id) (row \(row + 1) of the column)",
+                details: [("id", .string(id)), ("row", .int(Int64(row) + 1))])
+        }
+        return result
+    }
+
+    static func isSupported(_ dtype: DType) -> Bool { dtype == .uuid || dtype == .int64 || dtype == .string }
+
+    /// The slot that holds the id in `row` of `column`, or the empty one where it would go.
+    private func slot(of column: Column, row: Int) -> Int {
+        let mask = slots.count - 1
+        switch (column.storage, ids.storage) {
+        case (.uuid(let keys), .uuid(let mine)):
+            let key = keys[row]
+            var place = Int(truncatingIfNeeded: ByteHash.hash(key.high, key.low)) & mask
+            while slots[place] != 0, mine[Int(slots[place]) - 1] != key { place = (place + 1) & mask }
+            return place
+        case (.int64(let keys), .int64(let mine)):
+            let key = keys[row]
+            var place = Int(truncatingIfNeeded: ByteHash.hash(UInt64(bitPattern: key))) & mask
+            while slots[place] != 0, mine[Int(slots[place]) - 1] != key { place = (place + 1) & mask }
+            return place
+        case (.string(let codes, let pool), .string(let mine, let minePool)):
+            let key = pool[bytesAt: Int(codes[row])]
+            var place = Int(truncatingIfNeeded: ByteHash.hash(key)) & mask
+            while slots[place] != 0 {
+                let other = minePool[bytesAt: Int(mine[Int(slots[place]) - 1])]
+                if other.count == key.count, other.elementsEqual(key) { break }
+                place = (place + 1) & mask
+            }
+            return place
+        default:
+            preconditionFailure("types were compared before")
+        }
+    }
+}
+
+extension Column {
+    /// An id as text, for error messages.
+    func idText(_ row: Int) -> String {
+        switch storage {
+        case .uuid(let ids): "\(ids[row])"
+        case .int64(let ids): "\(ids[row])"
+        case .string(let codes, let pool): "'\(pool[Int(codes[row])])'"
+        default: "in row \(row + 1)"
+        }
+    }
+}

@@ -1,0 +1,134 @@
+--- The bundle: builds the manifest of an artifacts directory and checks that its files belong together.
+
+local artifacts = require("two_tower.artifacts")
+local fs = require("tt.fs")
+local json = require("tt.json")
+local manifest = require("tt.manifest")
+local parquet = require("tt.parquet")
+
+local bundle = {}
+
+local function refuse(folder, message, ...)
+    error({ code = "bundle.invalid", message = ("'%s': "):format(folder) .. message:format(...),
+        details = { folder = folder } }, 0)
+end
+
+local function read_json(folder, name)
+    local path = fs.join(folder, name)
+    if not fs.exists(path) then refuse(folder, "%s is missing; run the export stage", name) end
+    local ok, value = pcall(json.read, path)
+    if not ok then refuse(folder, "%s is not readable: %s", name, value.message or tostring(value)) end
+    if type(value) ~= "table" then refuse(folder, "%s holds no JSON object", name) end
+    return value
+end
+
+-- agree(folder, what, {name, number}…): all numbers are equal.
+local function agree(folder, what, ...)
+    local first = (...)
+    for _, entry in ipairs({ ... }) do
+        if entry[2] ~= first[2] then
+            refuse(folder, "%s is %s in %s and %s in %s; they come from different runs", what, tostring(first[2]),
+                first[1], tostring(entry[2]), entry[1])
+        end
+    end
+end
+
+local function check_tokens(folder, name)
+    local tokens = read_json(folder, name).tokens
+    if type(tokens) ~= "table" then refuse(folder, "%s has no tokens", name) end
+    local seen = {}
+    for _, token in ipairs(tokens) do
+        if type(token) ~= "string" or token == "" or seen[token] then
+            refuse(folder, "%s holds an empty, repeated or non-text token", name)
+        end
+        seen[token] = true
+    end
+    return #tokens
+end
+
+local function check_normalizer(folder, schema)
+    local normalizer = read_json(folder, artifacts.NORMALIZER)
+    for _, group in ipairs({ "user_numeric", "item_numeric" }) do
+        if type(normalizer[group]) ~= "table" then refuse(folder, "%s has no %s", artifacts.NORMALIZER, group) end
+        for name, entry in pairs(normalizer[group]) do
+            if type(entry) ~= "table" or type(entry.mean) ~= "number" or type(entry.std) ~= "number"
+                or entry.std <= 0 then
+                refuse(folder, "%s: '%s' needs a mean and a positive std", artifacts.NORMALIZER, name)
+            end
+        end
+    end
+    for _, name in ipairs(schema.segments[1] and schema.segments[1].features or {}) do
+        if not normalizer.user_numeric[name] then
+            refuse(folder, "%s says nothing about '%s' of %s", artifacts.NORMALIZER, name, artifacts.SCHEMA)
+        end
+    end
+end
+
+--- Checks a directory: every required artifact is there and readable, dimensions and fingerprints agree.
+---@param folder string
+---@param set two_tower.FeatureSet
+---@return table meta the parsed model_meta.json
+function bundle.check(folder, set)
+    if not fs.exists(folder) then refuse(folder, "there is no such directory; run the export stage") end
+    for _, name in ipairs({ artifacts.ONNX, artifacts.EMBEDDINGS }) do
+        if not fs.exists(fs.join(folder, name)) then
+            refuse(folder, "%s is missing; run the %s stage", name,
+                name == artifacts.ONNX and "export" or "embeddings")
+        end
+    end
+    local meta, schema = read_json(folder, artifacts.META), read_json(folder, artifacts.SCHEMA)
+    if type(schema.segments) ~= "table" then refuse(folder, "%s has no segments", artifacts.SCHEMA) end
+    local width, sizes = 0, {}
+    for _, segment in ipairs(schema.segments) do
+        if type(segment) ~= "table" or math.type(segment.size) ~= "integer" then
+            refuse(folder, "%s: a segment has no size", artifacts.SCHEMA)
+        end
+        width = width + segment.size
+        sizes[segment.name] = segment.size
+    end
+    agree(folder, "the input dimension", { artifacts.SCHEMA, schema.input_dim }, { "its segments", width },
+        { artifacts.META, meta.user_feature_dim })
+    for _, vocabulary in ipairs(set.declared.vocabularies) do
+        local name = artifacts.vocabulary_file(vocabulary.name)
+        local found = { { name, check_tokens(folder, name) },
+            { artifacts.META, meta[vocabulary.name .. "_vocab_size"] } }
+        for _, feature in ipairs(set:features("user")) do
+            if feature.vocabulary == vocabulary.name then
+                found[#found + 1] = { artifacts.SCHEMA, sizes[feature.segment] }
+            end
+        end
+        agree(folder, ("the size of the %s vocabulary"):format(vocabulary.name), table.unpack(found))
+    end
+    check_normalizer(folder, schema)
+
+    local file <close> = parquet.open(fs.join(folder, artifacts.EMBEDDINGS))
+    local dim = meta.embedding_dim
+    if file:height() > 0 then
+        for block in file:row_groups() do
+            dim = block:slice(1, 1).embedding[1]
+            dim = #dim
+            break
+        end
+    end
+    agree(folder, "the embedding dimension", { artifacts.SCHEMA, schema.embedding_dim },
+        { artifacts.META, meta.embedding_dim }, { artifacts.EMBEDDINGS, dim })
+    agree(folder, "the model's fingerprint", { artifacts.META, meta.model_fingerprint },
+        { artifacts.EMBEDDINGS, file:metadata()[artifacts.FINGERPRINT_KEY] })
+    return meta
+end
+
+--- Checks a directory, writes its manifest, and reads it back.
+---@param folder string
+---@param set two_tower.FeatureSet
+---@param options { version: string, commit_sha: string, output?: string }
+---@return table manifest
+function bundle.build(folder, set, options)
+    local meta = bundle.check(folder, set)
+    local output = options.output or fs.join(folder, "manifest.json")
+    local built = manifest.build(folder, { version = options.version, commit_sha = options.commit_sha,
+        model_meta = meta, output = output })
+    manifest.verify(folder, { manifest = output })
+    return built
+end
+
+return bundle

@@ -1,0 +1,192 @@
+--- Reads the input tables and cleans them: the same frames whether they come from PostgreSQL or SQLite.
+---
+--- Every read names its columns and is brought into a total order by id here, not by the database, so that collations
+--- and storage order never reach a result.
+
+local extract = {}
+
+---@class two_tower.Data
+---@field profiles tt.Frame user_id uuid, created_at timestamp
+---@field videos tt.Frame id uuid, price, duration_seconds float64, product_released_at, distribution_started_at
+---  timestamp, safety_level float64; ascending by id
+---@field tags tt.Frame video_id, token; each pair once
+---@field performers tt.Frame the same
+---@field decisions tt.Frame effective decisions: user_id, video_id, decision_type, created_at; ascending by both ids
+---@field decision_rows integer rows of the decisions table
+---@field reference_time integer|nil newest effective decision, microseconds UTC
+---@field item_reference_time integer|nil newest release of any video
+
+-- How one column is read. PostgreSQL hands over clean values; SQLite, which stores what it is given, hands over texts
+-- and numbers that `convert` casts.
+local postgresql = {
+    prefix = "public.",
+    uuid = function(name) return name end,
+    text = function(name) return name end,
+    time = function(name) return ("CASE WHEN isfinite(%s) THEN %s::timestamptz END"):format(name, name) end,
+    number = function(name)
+        return ("CASE WHEN %s::text NOT IN ('NaN', 'Infinity', '-Infinity') THEN %s::float8 END"):format(name, name)
+    end,
+}
+local sqlite = {
+    prefix = "",
+    uuid = function(name) return ("CAST(%s AS TEXT)"):format(name) end,
+    text = function(name) return ("CAST(%s AS TEXT)"):format(name) end,
+    time = function(name) return ("CAST(%s AS TEXT)"):format(name) end,
+    number = function(name)
+        -- Seventeen digits bring a stored double back exactly; numeric text goes through as it is.
+        return ("CASE typeof(%s) WHEN 'real' THEN printf('%%!.17g', %s) ELSE CAST(%s AS TEXT) END")
+            :format(name, name, name)
+    end,
+}
+
+local CAST = { uuid = "uuid", time = "timestamp", number = "float64" }
+
+local function dialect_of(db) return db:dialect() == "sqlite" and sqlite or postgresql end
+
+local function column_names(db, name)
+    local names = {}
+    local ok, columns = pcall(db.columns, db, name)
+    if ok then
+        for _, column in ipairs(columns) do names[column.name] = true end
+    elseif columns.code == "interrupted" then
+        error(columns, 0)
+    end
+    return names
+end
+
+-- Reads a table or join: `columns` is a list of { name, kind, optional?, from? }.
+local function read(db, source, columns, present, where)
+    local dialect = dialect_of(db)
+    local select, missing = {}, {}
+    for _, column in ipairs(columns) do
+        local name, kind = column[1], column[2]
+        if not present or present[column.from or name] then
+            local expression = dialect[kind]((column.alias and column.alias .. "." or "") .. (column.from or name))
+            select[#select + 1] = ("%s AS %s"):format(expression, name)
+        elseif column.optional then
+            missing[#missing + 1] = column
+        else
+            error({ code = "extract.no_column", message = ("table '%s' has no column '%s'; see the list of input "
+                .. "tables in the documentation"):format(source, name) }, 0)
+        end
+    end
+    local query = ("SELECT %s FROM %s%s"):format(table.concat(select, ", "), dialect.prefix, source)
+    local frame = db:read(where and query .. " WHERE " .. where or query)
+    for _, column in ipairs(missing) do frame = frame:with({ { column[1], "null" } }) end
+    local casts = {}
+    for _, column in ipairs(columns) do casts[column[1]] = CAST[column[2]] end
+    -- Unreadable dates and numbers are null; an id that is no UUID is an error.
+    local ids, rest = {}, {}
+    for name, dtype in pairs(casts) do
+        if dtype == "uuid" then ids[name] = dtype else rest[name] = dtype end
+    end
+    if next(ids) then frame = frame:cast(ids) end
+    if next(rest) then frame = frame:cast(rest, { strict = false }) end
+    for _, column in ipairs(columns) do
+        if column[2] == "number" then
+            frame = frame:with({ { column[1], ("if(is_finite(%s), %s, null)"):format(column[1], column[1]) } })
+        end
+    end
+    return frame
+end
+
+local function table_columns(db, name)
+    local present = column_names(db, name)
+    if not next(present) then
+        error({ code = "extract.no_table", message = ("the database has no table '%s'; load the input tables first "
+            .. "('tt demo.lua' makes a database to try)"):format(name), details = { table = name } }, 0)
+    end
+    return present
+end
+
+--- Reads users.
+---@param db tt.Database
+---@return tt.Frame profiles user_id, created_at; ascending by user_id
+function extract.profiles(db)
+    return read(db, "profiles", { { "user_id", "uuid" }, { "created_at", "time" } }, table_columns(db, "profiles"))
+        :sort({ "user_id" })
+end
+
+--- Reads videos with the columns that features may use. Columns of later schema versions that are absent read as null.
+---@param db tt.Database
+---@return tt.Frame videos ascending by id
+function extract.videos(db)
+    return read(db, "videos", {
+        { "id", "uuid" }, { "price", "number" }, { "duration_seconds", "number" }, { "product_released_at", "time" },
+        { "distribution_started_at", "time", optional = true }, { "safety_level", "number", optional = true },
+    }, table_columns(db, "videos")):sort({ "id" })
+end
+
+--- Reads the names of one kind that videos carry, from the flattened table (`video_tags.tag_name`) or from the deployed
+--- pair of tables (`video_tags.tag_id` into `tags.name`). Empty names are dropped; a name counts once per video.
+---@param db tt.Database
+---@param kind "tag"|"performer"
+---@return tt.Frame pairs video_id, token
+function extract.names(db, kind)
+    local link, name, key = "video_" .. kind .. "s", kind .. "_name", kind .. "_id"
+    local dialect = dialect_of(db)
+    local present = table_columns(db, link)
+    local frame
+    if present[name] then
+        frame = read(db, link, { { "video_id", "uuid" }, { "token", "text", from = name } },
+            present, ("%s <> ''"):format(name))
+    else
+        frame = read(db, ("%s AS link JOIN %s%ss AS named ON named.id = link.%s")
+            :format(link, dialect.prefix, kind, key),
+            { { "video_id", "uuid", alias = "link" }, { "token", "text", from = "name", alias = "named" } },
+            nil, "named.name <> ''")
+    end
+    return frame:unique({ "video_id", "token" })
+end
+
+--- Reads decisions and keeps the effective one per user and video: the newest; undated counts as oldest; of equally new
+--- ones the `decision_type` that is first by code point.
+---@param db tt.Database
+---@return tt.Frame decisions ascending by user_id, video_id
+---@return integer rows rows of the table
+function extract.decisions(db)
+    local all = read(db, "user_video_decisions", {
+        { "user_id", "uuid" }, { "video_id", "uuid" }, { "decision_type", "text" }, { "created_at", "time" },
+    }, table_columns(db, "user_video_decisions"), "user_id IS NOT NULL AND video_id IS NOT NULL")
+    local effective = all:sort({ "user_id", "video_id", "-created_at", "decision_type" })
+        :unique({ "user_id", "video_id" })
+    return effective, all:height()
+end
+
+local function prepare(db)
+    if db:dialect() ~= "sqlite" then db:exec("SET TIME ZONE 'UTC'") end
+end
+
+--- Reads videos and the names they carry: what the embedding stage needs.
+---@param db tt.Database
+---@param report? fun(name: string, rows: integer) called after each table
+---@return { videos: tt.Frame, tags: tt.Frame, performers: tt.Frame }
+function extract.items(db, report)
+    report = report or function() end
+    prepare(db)
+    local data = { videos = extract.videos(db) }
+    report("videos", data.videos:height())
+    data.tags = extract.names(db, "tag")
+    report("video_tags", data.tags:height())
+    data.performers = extract.names(db, "performer")
+    report("video_performers", data.performers:height())
+    return data
+end
+
+--- Reads everything the training stage needs.
+---@param db tt.Database
+---@param report? fun(name: string, rows: integer) called after each table
+---@return two_tower.Data
+function extract.read(db, report)
+    report = report or function() end
+    local data = extract.items(db, report)
+    data.profiles = extract.profiles(db)
+    report("profiles", data.profiles:height())
+    data.decisions, data.decision_rows = extract.decisions(db)
+    report("user_video_decisions", data.decision_rows)
+    data.reference_time = data.decisions.created_at:max()
+    data.item_reference_time = data.videos.product_released_at:max()
+    return data
+end
+
+return extract

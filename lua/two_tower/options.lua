@@ -1,0 +1,67 @@
+--- Flags that several stage scripts share, and what follows from them.
+
+local cli = require("tt.cli")
+local config = require("two_tower.config")
+local log = require("tt.log")
+local sql = require("tt.sql")
+
+local options = {}
+
+local DATABASE = {
+    { flag = "--pg-dsn", value = "DSN", help = "PostgreSQL database, as libpq takes it" },
+    { flag = "--db", value = "DSN", help = "database: sqlite:PATH or a PostgreSQL DSN; instead of --pg-dsn" },
+}
+local CONFIG = {
+    { flag = "--config", type = "path", value = "FILE",
+        help = "configuration (default: config/default.yaml, or what that file says where it is not at hand)" },
+    { flag = "--set", value = "KEY=VALUE", multiple = true, help = "override one key, training.lr=0.01" },
+}
+local LOG = {
+    { flag = "--log-json", help = "write the log as one JSON object per line" },
+}
+
+--- Parses a stage's command line.
+---@param spec { name: string, summary: string, options?: table[], positional?: table[], examples?: string[],
+---  database?: boolean, config?: boolean }
+---@return table options
+function options.parse(spec)
+    local all, exclusive = {}, nil
+    local function add(list) table.move(list, 1, #list, #all + 1, all) end
+    if spec.database then
+        add(DATABASE)
+        exclusive = { { "--pg-dsn", "--db", required = true } }
+    end
+    if spec.config then add(CONFIG) end
+    add(spec.options or {})
+    add(LOG)
+    local given = cli.parse({ name = spec.name, summary = spec.summary, options = all, positional = spec.positional,
+        exclusive = exclusive, examples = spec.examples })
+    log.configure({ json = given.log_json })
+    return given
+end
+
+--- Opens the database that the flags name.
+---@param given table
+---@param settings? table options of `sql.open`
+---@return tt.Database
+function options.open(given, settings)
+    return sql.open(given.pg_dsn or given.db, settings)
+end
+
+--- Loads the configuration that the flags name.
+---@param given table
+---@return table effective
+function options.load_config(given)
+    return config.load(given.config, { set = given.set })
+end
+
+--- The configuration if the command line mentions one, for stages that go by a checkpoint and only refuse a
+--- configuration that contradicts it.
+---@param given table
+---@return table|nil effective
+function options.explicit_config(given)
+    if given.config or #given.set > 0 then return options.load_config(given) end
+    return nil
+end
+
+return options

@@ -1,0 +1,97 @@
+--- Samples: which decisions are learnt from, which validate, and the negatives drawn beside them.
+
+local features = require("tt.features")
+local frame = require("tt.frame")
+
+local samples = {}
+
+---@class two_tower.Side
+---@field decisions tt.Frame eligible decisions of this side
+---@field user tt.Indices row of the user store per sample
+---@field item tt.Indices row of the item store per sample
+---@field label tt.Tensor 1 or 0 per sample
+---@field n integer samples, drawn negatives included
+
+---@class two_tower.Samples
+---@field view tt.Frame all effective decisions but those that validate: what user features are made of
+---@field users tt.Frame profiles of users with an eligible decision; row order of the user store
+---@field fitted tt.Column bool per user: has a sample to train on
+---@field train two_tower.Side
+---@field val two_tower.Side
+
+--- Splits the eligible decisions: likes and nopes of users with a profile and videos that exist.
+---@param data two_tower.Data
+---@param seed integer
+---@param share number part that validates, 0..1
+---@return tt.Frame train
+---@return tt.Frame val
+function samples.split(data, seed, share)
+    local eligible = data.decisions:filter("decision_type in ('like', 'nope')")
+        :join(data.profiles, { on = "user_id", how = "semi" })
+        :join(data.videos, { left_on = "video_id", right_on = "id", how = "semi" })
+    local validates = features.digest_split(tostring(seed), { eligible.user_id, eligible.video_id }, share)
+    return eligible:filter(~validates), eligible:filter(validates)
+end
+
+-- Draws negatives for each user of one side: max(0, ratio * max(1, likes) - nopes) videos the user has no effective
+-- decision on, drawn without replacement; all there are when there are fewer.
+local function negatives(side, users, taken, population, options)
+    local counts = side:with({
+        { "is_like", "if(decision_type == 'like', 1, 0)" },
+        { "is_nope", "if(decision_type == 'nope', 1, 0)" },
+    }):group_by({ "user_id" }):agg({ { "is_like", "sum", as = "likes" }, { "is_nope", "sum", as = "nopes" } })
+    local wanted = users:select({ "user_id" }):join(counts, { on = "user_id", how = "left" })
+        :with({ { "wanted", ("if(likes is null, 0, if(likes > 1, likes, 1) * %d - nopes)"):format(options.ratio) } })
+        .wanted:clamp(0)
+    return features.sample_without({ wanted = wanted, population = population, taken_group = taken.user_row,
+        taken_item = taken.item_row, seed = options.seed, stream = options.stream })
+end
+
+-- Decisions first, then the drawn negatives: user row, item row and label of every sample.
+local function assemble(side, user_index, item_index, drawn)
+    local decided = frame.from_columns({
+        { "user", user_index:rows(side.user_id) },
+        { "item", item_index:rows(side.video_id) },
+        { "label", side:eval("if(decision_type == 'like', 1.0, 0.0)") },
+    })
+    local all = frame.concat({ decided, drawn:rename({ group = "user" }):with({ { "label", "0.0" } }) })
+    return {
+        decisions = side,
+        user = features.indices(all.user),
+        item = features.indices(all.item),
+        label = features.to_tensor(all.label),
+        n = all:height(),
+    }
+end
+
+--- Makes the samples of both sides.
+---@param data two_tower.Data
+---@param config table effective configuration
+---@return two_tower.Samples
+function samples.build(data, config)
+    local training = config.training
+    local train, val = samples.split(data, config.seed, training.train_val_split)
+    if train:height() == 0 then
+        error({ code = "samples.none", message = ("no sample to train on: %d decisions, %d profiles and %d videos were "
+            .. "read, but no like or nope of a user with a profile on an existing video is on the training side")
+            :format(data.decisions:height(), data.profiles:height(), data.videos:height()) }, 0)
+    end
+    local users = data.profiles:join(frame.concat({ train, val }), { on = "user_id", how = "semi" })
+    local user_index, item_index = features.row_index(users.user_id), features.row_index(data.videos.id)
+    local taken = { user_row = user_index:rows(data.decisions.user_id),
+        item_row = item_index:rows(data.decisions.video_id) }
+    local function side(decisions, stream)
+        local drawn = negatives(decisions, users, taken, data.videos:height(),
+            { ratio = training.negative_sampling_ratio, seed = config.seed, stream = stream })
+        return assemble(decisions, user_index, item_index, drawn)
+    end
+    return {
+        view = data.decisions:join(val, { on = { "user_id", "video_id" }, how = "anti" }),
+        users = users,
+        fitted = users.user_id:is_in(train.user_id),
+        train = side(train, 1),
+        val = side(val, 2),
+    }
+end
+
+return samples

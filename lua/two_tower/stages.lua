@@ -1,0 +1,151 @@
+--- The stages: train, export, embeddings, manifest. Each reads what the one before left in files and says what it read
+--- and wrote; the scripts in `lua/` only parse flags and call these.
+
+local artifacts = require("two_tower.artifacts")
+local bundle = require("two_tower.bundle")
+local checkpoints = require("two_tower.checkpoints")
+local config = require("two_tower.config")
+local declared = require("two_tower.features")
+local extract = require("two_tower.extract")
+local features = require("tt.features")
+local fs = require("tt.fs")
+local log = require("tt.log")
+local payloads = require("two_tower.payloads")
+local progress = require("tt.progress")
+local samples = require("two_tower.samples")
+local time = require("tt.time")
+local training = require("two_tower.training")
+
+local stages = {}
+
+-- Runs one stage; an error that leaves it names the stage.
+local function stage(name, run)
+    local started = time.monotonic()
+    log.info("stage", { stage = name })
+    local ok, result = xpcall(run, function(err)
+        if type(err) ~= "table" then return err end
+        return tt.error.wrap(err, ("stage '%s' failed"):format(name), { stage = name })
+    end)
+    if not ok then error(result, 0) end
+    log.info("done", { stage = name, seconds = time.monotonic() - started })
+    return result
+end
+
+--- Trains a model: tables and configuration to a checkpoint.
+---@param db tt.Database
+---@param options { config: table, checkpoint: string, features?: two_tower.FeatureSet }
+function stages.train(db, options)
+    local set, settings = options.features or declared, options.config
+    config.check_features(settings, set)
+    stage("train", function()
+        if settings.training.use_rpc_features then
+            log.warn("use_rpc_features: the functions are not used in this version; features are aggregated "
+                .. "from the tables instead, with equal results")
+        end
+        local data = extract.read(db, function(name, rows) log.info("read", { table = name, rows = rows }) end)
+        local now = data.reference_time or time.now()
+        local made = samples.build(data, settings)
+        local user_payload = payloads.users(data, made.view, made.users, now)
+        local item_payload = payloads.items(data, data.item_reference_time)
+
+        local vocabularies = set:fit_vocabularies(item_payload, settings.artifacts)
+        local user_numbers, item_numbers = set:compute("user", user_payload), set:compute("item", item_payload)
+        local function fit(entity, numbers)
+            return features.fit_scaler(numbers:select(set:numbers(entity, true)))
+        end
+        local scalers = { user = fit("user", user_numbers:filter(made.fitted)), item = fit("item", item_numbers) }
+        local users = set:store("user", user_payload, scalers.user, vocabularies, user_numbers)
+        local items = set:store("item", item_payload, scalers.item, vocabularies, item_numbers)
+        log.info("samples", { train = made.train.n, val = made.val.n, users = #users, items = #items,
+            user_dim = users:width(), item_dim = items:width() })
+
+        local result = training.run(data, made, { users = users:matrix(), items = items:matrix() }, settings)
+        local figures = training.figures(made, result)
+        checkpoints.save(options.checkpoint, { result = result, set = set, vocabularies = vocabularies,
+            scalers = scalers, user_dim = users:width(), item_dim = items:width(), reference_time = now,
+            item_reference_time = data.item_reference_time, config = settings, training = figures })
+        training.summary(made, result, { user_dim = users:width(), item_dim = items:width(),
+            vocabularies = vocabularies, set = set })
+        log.info("wrote", { file = options.checkpoint, bytes = fs.stat(options.checkpoint).size })
+    end)
+end
+
+-- The checkpoint's configuration, with the export section that is used; a configuration that was given explicitly must
+-- not contradict the model.
+local function export_config(loaded, settings)
+    local used = config.complete(loaded.config)
+    if settings then
+        config.check_model(settings, loaded)
+        used.export = settings.export
+    end
+    return used
+end
+
+--- Exports the user tower and the JSON side files of a checkpoint.
+---@param options { checkpoint: string, artifacts: string, config?: table, features?: two_tower.FeatureSet }
+function stages.export(options)
+    local set = options.features or declared
+    stage("export", function()
+        local loaded = checkpoints.load(options.checkpoint, set)
+        log.info("read", { file = options.checkpoint, user_dim = loaded.user_dim, item_dim = loaded.item_dim,
+            embedding_dim = loaded.embedding_dim })
+        local used = export_config(loaded, options.config)
+        if not loaded.item_reference_time and not loaded.has_item_reference then
+            log.info("the checkpoint has no reference times; they are written as null")
+        end
+        local names = artifacts.export(options.artifacts, loaded, checkpoints.model(loaded, set), set, used)
+        for _, name in ipairs(names) do
+            local path = fs.join(options.artifacts, name)
+            log.info("wrote", { file = path, bytes = fs.stat(path).size })
+        end
+    end)
+end
+
+--- Embeds every video of the database with a checkpoint's item tower.
+---@param db tt.Database
+---@param options { checkpoint: string, embeddings: string, config?: table, features?: two_tower.FeatureSet }
+function stages.embeddings(db, options)
+    local set = options.features or declared
+    stage("embeddings", function()
+        local loaded = checkpoints.load(options.checkpoint, set)
+        if options.config then config.check_model(options.config, loaded) end
+        local data = extract.items(db, function(name, rows) log.info("read", { table = name, rows = rows }) end)
+        local now = loaded.item_reference_time
+        if not loaded.has_item_reference then now = data.videos.product_released_at:max() end
+        local store = set:store("item", payloads.items(data, now), loaded.scalers.item, loaded.vocabularies)
+        local rows = #store
+        local bar <close> = progress.bar({ total = rows, label = "embeddings", unit = "rows" })
+        artifacts.write_embeddings(options.embeddings, data.videos.id, store:matrix(),
+            checkpoints.model(loaded, set).item, loaded.fingerprint, function(count) bar:update(count) end)
+        bar:close()
+        log.info("wrote", { file = options.embeddings, rows = rows, dim = loaded.embedding_dim,
+            bytes = fs.stat(options.embeddings).size })
+    end)
+end
+
+--- Builds and verifies the manifest of a directory.
+---@param options { artifacts: string, version: string, commit_sha: string, output?: string,
+---  features?: two_tower.FeatureSet }
+function stages.manifest(options)
+    stage("manifest", function()
+        local built = bundle.build(options.artifacts, options.features or declared, options)
+        log.info("wrote", { file = options.output or fs.join(options.artifacts, "manifest.json"),
+            files = #built.files, version = built.model_version })
+    end)
+end
+
+--- Runs the whole pipeline.
+---@param db tt.Database
+---@param options { config: table, checkpoint: string, artifacts: string, embeddings: string, skip_export?: boolean,
+---  skip_embeddings?: boolean, version?: string, commit_sha?: string, features?: two_tower.FeatureSet }
+function stages.run(db, options)
+    stages.train(db, options)
+    if not options.skip_export then stages.export(options) end
+    if not options.skip_embeddings then stages.embeddings(db, options) end
+    if options.version then
+        stages.manifest({ artifacts = options.artifacts, version = options.version,
+            commit_sha = options.commit_sha or "", features = options.features })
+    end
+end
+
+return stages
