@@ -34,10 +34,9 @@ enum JSONModule {
     }
 
     private static func indent(_ options: Argument) throws -> Int? {
-        guard let indent = try options.options(["indent"]).field("indent").optional?.int() else { return nil }
-        guard (0...16).contains(indent) else {
-            throw BaseError("argument", "json: indent must be in 0..16, not \(indent)")
-        }
+        let option = try options.options(["indent"]).field("indent")
+        guard let indent = try option.optional?.int() else { return nil }
+        guard (0...16).contains(indent) else { throw option.error("0 to 16 expected, got \(indent)") }
         return indent
     }
 }

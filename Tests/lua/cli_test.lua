@@ -43,21 +43,21 @@ Arguments:
   FILE  Only these files. (may be repeated)
 
 Options:
-  --pg-dsn DSN                PostgreSQL connection. (environment LOAD_PG)
-  --db DSN                    Any database, sqlite:PATH for SQLite. (environment LOAD_DB)
-  --page-size N               Rows a page. (int 1..10000; default 1000; environment LOAD_PAGE; also
-                              --remote-page-size)
-  --rate NUMBER               Learning rate. (number above 0)
-  -o, --out PATH              Where results go. (default out/folder)
-  --format NAME               Format of the results. (one of csv, json; default csv)
-  --set KEY=VALUE             Overrides a setting. (may be repeated)
-  -n, --dry-run               Write nothing.
-  --[no-]colour               Paint. (default true)
-  --service-role-key KEY      Key of the service. (environment SERVICE_KEY)
+  --pg-dsn DSN            PostgreSQL connection. (environment LOAD_PG)
+  --db DSN                Any database, sqlite:PATH for SQLite. (environment LOAD_DB)
+  --page-size N           Rows a page. (int 1..10000; default 1000; environment LOAD_PAGE; also
+                          --remote-page-size)
+  --rate NUMBER           Learning rate. (number above 0)
+  -o, --out PATH          Where results go. (default out/folder)
+  --format NAME           Format of the results. (one of csv, json; default csv)
+  --set KEY=VALUE         Overrides a setting. (may be repeated)
+  -n, --dry-run           Write nothing.
+  --[no-]colour           Paint. (default true)
+  --service-role-key KEY  Key of the service. (environment SERVICE_KEY)
   --a-very-long-flag-name-indeed SOMETHING
-                              Has its text on the next line, which is long enough to be wrapped once
-                              more behind the column.
-  -h, --help                  Show this text and exit.
+                          Has its text on the next line, which is long enough to be wrapped once
+                          more behind the column.
+  -h, --help              Show this text and exit.
 
 Examples:
   tt load.lua --db sqlite:a.db data

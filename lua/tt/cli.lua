@@ -1,3 +1,5 @@
+---@meta tt.cli
+
 -- Declares a script's options: reads them, checks them, and writes the help from the same declaration.
 
 local _, native = ...
@@ -56,9 +58,9 @@ local SPEC_FIELDS = { "name", "summary", "description", "options", "positional",
 
 --- Finds the name that a mistyped one probably means.
 ---
----```lua
----assert(tt.cli.nearest("epcohs", { "epochs", "batch_size" }) == "epochs")
----```
+--- ```lua
+--- assert(tt.cli.nearest("epcohs", { "epochs", "batch_size" }) == "epochs")
+--- ```
 ---@param name string
 ---@param names string[] known names
 ---@return string? nearest nil when none is near
@@ -66,19 +68,19 @@ function cli.nearest(name, names) return native.nearest(name, names) end
 
 --- Tells the width of the terminal on standard error.
 ---
----```lua
----local columns = tt.cli.columns()
----assert(columns == nil or columns > 0)
----```
+--- ```lua
+--- local columns = tt.cli.columns()
+--- assert(columns == nil or columns > 0)
+--- ```
 ---@return integer? columns nil when standard error is no terminal
 function cli.columns() return native.columns() end
 
 --- Says what is wrong with a number that should lie in a range.
 ---
----```lua
----assert(tt.cli.outside(0, { min = 1, max = 10 }) == "must be in 1..10")
----assert(tt.cli.outside(5, { min = 1, max = 10 }) == nil)
----```
+--- ```lua
+--- assert(tt.cli.outside(0, { min = 1, max = 10 }) == "must be in 1..10")
+--- assert(tt.cli.outside(5, { min = 1, max = 10 }) == nil)
+--- ```
 ---@param number number
 ---@param rule { min?: number, max?: number, above?: number, below?: number }
 ---@return string? problem nil when the number is in the range
@@ -286,10 +288,11 @@ end
 
 --- Gives the text that `--help` prints.
 ---
----```lua
----local text = tt.cli.help { name = "hello.lua", options = { { flag = "--name", value = "NAME", default = "world" } } }
----assert(text:find("--name NAME  (default world)", 1, true))
----```
+--- ```lua
+--- local option = { flag = "--name", value = "NAME", default = "world" }
+--- local text = tt.cli.help { name = "hello.lua", options = { option } }
+--- assert(text:find("--name NAME  (default world)", 1, true))
+--- ```
 ---@param spec tt.cli.Spec
 ---@return string text ends with a newline
 function cli.help(spec)
@@ -491,20 +494,20 @@ end
 --- start with a dash. A flag beats its environment variable, both beat the default; a repeated flag counts with its
 --- last value unless it is `multiple`. `--help` prints the help and ends the program with status 0.
 ---
----```lua
----local options, origin = tt.cli.parse({
----    name = "load.lua",
----    summary = "Loads a folder into a database.",
----    options = {
----        { flag = "--db", value = "DSN", env = "LOAD_DB", required = true, help = "database" },
----        { flag = "--page-size", type = "int", default = 1000, min = 1, max = 10000 },
----        { flag = "--dry-run", help = "write nothing" },
----    },
----    positional = { { name = "DIR", type = "path" } },
----}, { "--db", "sqlite:a.db", "folder", "--page-size=20" })
----assert(options.db == "sqlite:a.db" and options.page_size == 20 and options.dir == "folder")
----assert(options.dry_run == false and origin.page_size == "flag" and origin.dry_run == nil)
----```
+--- ```lua
+--- local options, origin = tt.cli.parse({
+---     name = "load.lua",
+---     summary = "Loads a folder into a database.",
+---     options = {
+---         { flag = "--db", value = "DSN", env = "LOAD_DB", required = true, help = "database" },
+---         { flag = "--page-size", type = "int", default = 1000, min = 1, max = 10000 },
+---         { flag = "--dry-run", help = "write nothing" },
+---     },
+---     positional = { { name = "DIR", type = "path" } },
+--- }, { "--db", "sqlite:a.db", "folder", "--page-size=20" })
+--- assert(options.db == "sqlite:a.db" and options.page_size == 20 and options.dir == "folder")
+--- assert(options.dry_run == false and origin.page_size == "flag" and origin.dry_run == nil)
+--- ```
 ---
 --- Raises `usage` (which ends the program with status 2 and no traceback) for wrong usage, `argument` for a declaration
 --- that contradicts itself.

@@ -1,3 +1,5 @@
+---@meta tt.config
+
 -- Reads a configuration by a schema that is written as nested Lua tables: defaults, types, ranges, strict names.
 
 local cli = require "tt.cli"
@@ -44,7 +46,7 @@ local function field(kind, rule, allowed)
         if not found then
             local near = cli.nearest(tostring(name), known)
             tt.error("argument", ("config.%s has no option '%s'%s"):format(
-                kind, name, near and ("; did you mean '%s'?"):format(near) or ""))
+                kind, name, near and ("; did you mean '%s'?"):format(near) or ""), nil, 3)
         end
         made[name] = value
     end
@@ -53,73 +55,73 @@ end
 
 --- Declares a whole number.
 ---
----```lua
----local config = tt.config
----assert(config.load({ epochs = 3 }, { epochs = config.int { min = 1 } }).epochs == 3)
----```
+--- ```lua
+--- local config = tt.config
+--- assert(config.load({ epochs = 3 }, { epochs = config.int { min = 1 } }).epochs == 3)
+--- ```
 ---@param rule? tt.config.NumberRule
 ---@return tt.config.Field
 function config.int(rule) return field("int", rule, { "min", "max", "above", "below" }) end
 
 --- Declares a finite number; the result is a float, also when the file says `1`.
 ---
----```lua
----local config = tt.config
----assert(math.type(config.load({ lr = 1 }, { lr = config.number { above = 0 } }).lr) == "float")
----```
+--- ```lua
+--- local config = tt.config
+--- assert(math.type(config.load({ lr = 1 }, { lr = config.number { above = 0 } }).lr) == "float")
+--- ```
 ---@param rule? tt.config.NumberRule
 ---@return tt.config.Field
 function config.number(rule) return field("number", rule, { "min", "max", "above", "below" }) end
 
 --- Declares a text.
 ---
----```lua
----local config = tt.config
----assert(config.load({}, { name = config.string { default = "x" } }).name == "x")
----```
+--- ```lua
+--- local config = tt.config
+--- assert(config.load({}, { name = config.string { default = "x" } }).name == "x")
+--- ```
 ---@param rule? tt.config.StringRule
 ---@return tt.config.Field
 function config.string(rule) return field("string", rule, { "empty", "pattern" }) end
 
 --- Declares a boolean.
 ---
----```lua
----local config = tt.config
----assert(config.load({}, { verbose = config.bool { default = false } }).verbose == false)
----```
+--- ```lua
+--- local config = tt.config
+--- assert(config.load({}, { verbose = config.bool { default = false } }).verbose == false)
+--- ```
 ---@param rule? tt.config.Rule
 ---@return tt.config.Field
 function config.bool(rule) return field("bool", rule, {}) end
 
 --- Declares a list.
 ---
----```lua
----local config = tt.config
----local schema = { betas = config.list { of = config.number { min = 0, below = 1 }, min_length = 2, max_length = 2 } }
----assert(config.load({ betas = { 0.9, 0.999 } }, schema).betas[1] == 0.9)
----```
+--- ```lua
+--- local config = tt.config
+--- local schema = { betas = config.list { of = config.number { min = 0, below = 1 }, min_length = 2, max_length = 2 } }
+--- assert(config.load({ betas = { 0.9, 0.999 } }, schema).betas[1] == 0.9)
+--- ```
 ---@param rule? tt.config.ListRule
 ---@return tt.config.Field
 function config.list(rule) return field("list", rule, { "of", "min_length", "max_length" }) end
 
 --- Declares a map with free keys.
 ---
----```lua
----local config = tt.config
----local schema = { weights = config.map { of = config.number(), default = {} } }
----assert(config.load({ weights = { a = 2 } }, schema).weights.a == 2.0)
----```
+--- ```lua
+--- local config = tt.config
+--- local schema = { weights = config.map { of = config.number(), default = {} } }
+--- assert(config.load({ weights = { a = 2 } }, schema).weights.a == 2.0)
+--- ```
 ---@param rule? tt.config.MapRule
 ---@return tt.config.Field
 function config.map(rule) return field("map", rule, { "of" }) end
 
 --- Declares one of a few texts.
 ---
----```lua
----local config = tt.config
----local schema = { optimizer = config.choice { "adamw", "adam", "sgd", default = "adamw" } }
----assert(config.load(nil, schema).optimizer == "adamw")
----```
+--- ```lua
+--- local config = tt.config
+--- local schema = { optimizer = config.choice { "adamw", "adam", "sgd", default = "adamw" } }
+--- assert(config.load(nil, schema).optimizer == "adamw")
+--- ```
 ---@param rule tt.config.Rule the texts, and the rule's own fields
 ---@return tt.config.Field
 function config.choice(rule)
@@ -134,22 +136,22 @@ end
 
 --- Declares any plain value, unchecked.
 ---
----```lua
----local config = tt.config
----assert(config.load({ extra = { 1, 2 } }, { extra = config.any() }).extra[2] == 2)
----```
+--- ```lua
+--- local config = tt.config
+--- assert(config.load({ extra = { 1, 2 } }, { extra = config.any() }).extra[2] == 2)
+--- ```
 ---@param rule? tt.config.Rule
 ---@return tt.config.Field
 function config.any(rule) return field("any", rule, {}) end
 
 --- Allows a field to be null, and to be absent without a default. Null gives nil.
 ---
----```lua
----local config = tt.config
----local schema = { clip = config.optional(config.number { default = 5 }) }
----assert(config.load(nil, schema).clip == 5.0)
----assert(config.load(tt.yaml.decode("clip: null"), schema).clip == nil)
----```
+--- ```lua
+--- local config = tt.config
+--- local schema = { clip = config.optional(config.number { default = 5 }) }
+--- assert(config.load(nil, schema).clip == 5.0)
+--- assert(config.load(tt.yaml.decode("clip: null"), schema).clip == nil)
+--- ```
 ---@param inner tt.config.Field
 ---@return tt.config.Field
 function config.optional(inner)
@@ -241,36 +243,34 @@ end
 
 -- The check. A run collects every problem, so that a file is mended in one go.
 
----@class tt.config.Run
-local Run = {}
-Run.__index = Run
-
 -- Where a key stands: the override that set it, or file:line, or the file.
-function Run:place(path)
+local function place(run, path)
     local at = path
     while true do
-        if self.overrides[at] then return "--set " .. self.overrides[at] .. ": " end
-        if self.lines[at] then return ("%s:%d: "):format(self.file, self.lines[at]) end
+        if run.overrides[at] then return "--set " .. run.overrides[at] .. ": " end
+        if run.lines[at] then return ("%s:%d: "):format(run.file, run.lines[at]) end
         local parent = at:match("^(.*)%.[^.]*$") or at:match("^(.*)%[%d+%]$")
         if not parent then break end
         at = parent
     end
-    return self.file and self.file .. ": " or ""
+    return run.file and run.file .. ": " or ""
 end
 
-function Run:problem(path, format, ...)
-    self.problems[#self.problems + 1] = self:place(path) .. format:format(...)
+local function note(run, path, format, ...)
+    run.problems[#run.problems + 1] = place(run, path) .. format:format(...)
 end
 
+-- By kind of field: the checked copy of a value, and what is wrong with it.
 local checks = {}
+local check_value
 
-function checks.int(_, rule, value)
+checks.int = function(_, rule, value)
     if math.type(value) ~= "integer" then return nil, "must be a whole number, not " .. describe(value) end
     local problem = cli.outside(value, rule)
     return value, problem and ("%s, not %s"):format(problem, value)
 end
 
-function checks.number(_, rule, value)
+checks.number = function(_, rule, value)
     if type(value) ~= "number" or value ~= value or value == math.huge or value == -math.huge then
         return nil, "must be a number, not " .. describe(value)
     end
@@ -278,7 +278,7 @@ function checks.number(_, rule, value)
     return value + 0.0, problem and ("%s, not %s"):format(problem, value)
 end
 
-function checks.string(_, rule, value)
+checks.string = function(_, rule, value)
     if type(value) ~= "string" then return nil, ("must be text, not %s; quote it"):format(describe(value)) end
     if value == "" and not rule.empty then return nil, "must not be empty" end
     if rule.pattern and not value:match("^" .. rule.pattern .. "$") then
@@ -287,12 +287,12 @@ function checks.string(_, rule, value)
     return value
 end
 
-function checks.bool(_, _, value)
+checks.bool = function(_, _, value)
     if type(value) ~= "boolean" then return nil, "must be true or false, not " .. describe(value) end
     return value
 end
 
-function checks.choice(_, rule, value)
+checks.choice = function(_, rule, value)
     for _, choice in ipairs(rule.choices) do
         if choice == value then return value end
     end
@@ -301,9 +301,9 @@ function checks.choice(_, rule, value)
         table.concat(rule.choices, ", "), describe(value), near and ("; did you mean '%s'?"):format(near) or "")
 end
 
-function checks.any(_, _, value) return copied(value) end
+checks.any = function(_, _, value) return copied(value) end
 
-function checks.list(run, rule, value, path)
+checks.list = function(run, rule, value, path)
     if type(value) ~= "table" or shape(value) == "map" then return nil, "must be a list, not " .. describe(value) end
     local length = #value
     if rule.min_length and length < rule.min_length or rule.max_length and length > rule.max_length then
@@ -313,92 +313,89 @@ function checks.list(run, rule, value, path)
     end
     local result = {}
     for index = 1, length do
-        result[index] = run:value(node_of(rule.of or config.any()), value[index], ("%s[%d]"):format(path, index))
+        result[index] = check_value(run, node_of(rule.of or config.any()), value[index], ("%s[%d]"):format(path, index))
     end
     return json.array(result)
 end
 
-function checks.map(run, rule, value, path)
+checks.map = function(run, rule, value, path)
     if type(value) ~= "table" or shape(value) == "list" then return nil, "must be a map, not " .. describe(value) end
     local result, keys = {}, keys_of(value)
     for _, key in ipairs(keys) do
         if type(key) ~= "string" then return nil, ("has the key %s; keys must be text"):format(key) end
-        result[key] = run:value(node_of(rule.of or config.any()), value[key], join(path, key))
+        result[key] = check_value(run, node_of(rule.of or config.any()), value[key], join(path, key))
     end
     return ordered(result, keys)
 end
 
+local function unknown(run, section, path, key)
+    local full = join(path, tostring(key))
+    local near = cli.nearest(tostring(key), section.names)
+    local advice = near and ("; did you mean '%s'?"):format(join(path, near))
+        or ("; known here: %s"):format(table.concat(section.names, ", "))
+    note(run, full, "unknown key '%s'%s", full, advice)
+end
+
+local function check_section(run, section, value, path)
+    if is_null(value) then value = {} end
+    if type(value) ~= "table" or shape(value) == "list" then
+        local what = path == "" and "the configuration" or ("'%s'"):format(path)
+        note(run, path, "%s must be a map, not %s", what, describe(value))
+        return nil
+    end
+    for _, key in ipairs(keys_of(value)) do
+        if not section.fields[key] then unknown(run, section, path, key) end
+    end
+    local result = {}
+    for _, name in ipairs(section.names) do
+        result[name] = check_value(run, section.fields[name], value[name], join(path, name))
+    end
+    return ordered(result, section.names)
+end
+
 -- One value by its rule: the checked copy, or nil after a problem has been noted.
-function Run:value(rule, value, path)
-    if rule.kind == "section" then return self:section(rule, value, path) end
+check_value = function(run, rule, value, path)
+    if rule.kind == "section" then return check_section(run, rule, value, path) end
     if value == nil or (value == json.null and rule.optional) then
         if value == nil and rule.default ~= nil then
             return rule.kind == "number" and rule.default + 0.0 or copied(rule.default)
         end
-        if value == nil and not rule.optional then self:problem(path, "'%s' is required", path) end
+        if value == nil and not rule.optional then note(run, path, "'%s' is required", path) end
         return nil
     end
-    local result, problem = checks[rule.kind](self, rule, value, path)
+    local result, problem = checks[rule.kind](run, rule, value, path)
     if not problem and rule.check then
         problem = rule.check(result)
         problem = problem and ("%s, not %s"):format(problem, describe(value))
     end
     if problem then
-        self:problem(path, "'%s' %s", path, problem)
+        note(run, path, "'%s' %s", path, problem)
         return nil
     end
     return result
 end
 
-function Run:section(section, value, path)
-    if is_null(value) then value = {} end
-    if type(value) ~= "table" or shape(value) == "list" then
-        local what = path == "" and "the configuration" or ("'%s'"):format(path)
-        self:problem(path, "%s must be a map, not %s", what, describe(value))
-        return nil
-    end
-    for _, key in ipairs(keys_of(value)) do
-        if not section.fields[key] then self:unknown(section, path, key) end
-    end
-    local result = {}
-    for _, name in ipairs(section.names) do
-        result[name] = self:value(section.fields[name], value[name], join(path, name))
-    end
-    return ordered(result, section.names)
-end
-
-function Run:unknown(section, path, key)
-    local full = join(path, tostring(key))
-    local near = cli.nearest(tostring(key), section.names)
-    local advice = near and ("; did you mean '%s'?"):format(join(path, near))
-        or ("; known here: %s"):format(table.concat(section.names, ", "))
-    self:problem(full, "unknown key '%s'%s", full, advice)
-end
-
 -- Puts one override, "a.b=text", into the raw values.
-function Run:override(root, raw, text)
+local function override(run, root, raw, text)
     local path, value = text:match("^%s*([^=]-)%s*=(.*)$")
     if not path or path == "" then
         tt.error("config", ("--set %s: write it as key=value, for example training.lr=0.01"):format(text))
     end
-    self.overrides[path] = text
+    run.overrides[path] = text
     local ok, decoded = pcall(yaml.decode, value)
-    if not ok then
-        self:problem(path, "%s", decoded.message)
-        return
-    end
+    if not ok then return note(run, path, "%s", decoded.message) end
     if decoded == nil then decoded = json.null end
     local names = {}
     for name in (path .. "."):gmatch("([^.]*)%.") do names[#names + 1] = name end
     local rule, at = root, ""
     for index, name in ipairs(names) do
         if rule.kind == "section" then
-            if not rule.fields[name] then return self:unknown(rule, at, name) end
+            if not rule.fields[name] then return unknown(run, rule, at, name) end
             rule = rule.fields[name]
         elseif rule.kind == "map" then
             rule = node_of(rule.of or config.any())
         elseif rule.kind ~= "any" then
-            return self:problem(path, "'%s' has no keys inside", at)
+            tt.error("config", ("--set %s: '%s' has no keys inside"):format(text, at))
         end
         at = join(at, name)
         if index == #names then
@@ -431,24 +428,24 @@ end
 --- order of the result, otherwise names are sorted. Sections may be absent. All problems are reported together, each
 --- with its file and line, the full name of its key and, for an unknown key, the nearest known one.
 ---
----```lua
----local config = tt.config
----local schema = {
----    { "seed", config.int { default = 42, min = 0 } },
----    { "training", {
----        { "epochs", config.int { default = 25, min = 1 } },
----        { "lr", config.number { default = 0.001, above = 0 } },
----    } },
----}
----tt.fs.write("my.yaml", "training:\n  lr: 0.01\n")
----local values = config.load("my.yaml", schema, { set = { "training.epochs=3" } })
----assert(values.seed == 42 and values.training.lr == 0.01 and values.training.epochs == 3)
+--- ```lua
+--- local config = tt.config
+--- local schema = {
+---     { "seed", config.int { default = 42, min = 0 } },
+---     { "training", {
+---         { "epochs", config.int { default = 25, min = 1 } },
+---         { "lr", config.number { default = 0.001, above = 0 } },
+---     } },
+--- }
+--- tt.fs.write("my.yaml", "training:\n  lr: 0.01\n")
+--- local values = config.load("my.yaml", schema, { set = { "training.epochs=3" } })
+--- assert(values.seed == 42 and values.training.lr == 0.01 and values.training.epochs == 3)
 ---
----tt.fs.write("my.yaml", "training:\n  epoch: 3\n")
----local ok, problem = pcall(config.load, "my.yaml", schema)
----assert(not ok and problem.code == "config")
----assert(problem.message == "my.yaml:2: unknown key 'training.epoch'; did you mean 'training.epochs'?")
----```
+--- tt.fs.write("my.yaml", "training:\n  epoch: 3\n")
+--- local ok, problem = pcall(config.load, "my.yaml", schema)
+--- assert(not ok and problem.code == "config")
+--- assert(problem.message == "my.yaml:2: unknown key 'training.epoch'; did you mean 'training.epochs'?")
+--- ```
 ---
 --- Raises `config` (which ends the program with status 2 and no traceback).
 ---@param source string|table|nil path of a YAML file, or values, or nil for the defaults alone
@@ -456,7 +453,7 @@ end
 ---@param opts? { set?: string[] } overrides `key.inner=value`, the value in YAML's scalar or flow syntax
 ---@return table values nested like the schema, complete and in its order
 function config.load(source, schema, opts)
-    local run = setmetatable({ lines = {}, overrides = {}, problems = {} }, Run)
+    local run = { lines = {}, overrides = {}, problems = {} }
     local raw = source
     if type(source) == "string" then
         run.file = source
@@ -466,9 +463,9 @@ function config.load(source, schema, opts)
     raw = type(raw) == "table" and copied(raw) or raw
     if is_null(raw) then raw = {} end
     for _, text in ipairs(opts and opts.set or {}) do
-        if type(raw) == "table" then run:override(root, raw, text) end
+        if type(raw) == "table" then override(run, root, raw, text) end
     end
-    local values = run:section(root, raw, "")
+    local values = check_section(run, root, raw, "")
     local count = #run.problems
     if count == 1 then tt.error("config", run.problems[1]) end
     if count > 1 then

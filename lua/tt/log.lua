@@ -1,3 +1,5 @@
+---@meta tt.log
+
 -- Writes what happens to standard error: lines for people, or JSON lines for machines.
 
 local json = require "tt.json"
@@ -36,10 +38,10 @@ end
 
 --- Hides passwords inside a text: the one of a URL and the `password=` of a connection string.
 ---
----```lua
----assert(tt.log.masked("postgresql://me:hidden@host/db") == "postgresql://me:***@host/db")
----assert(tt.log.masked("host=a password='x y' dbname=b") == "host=a password=*** dbname=b")
----```
+--- ```lua
+--- assert(tt.log.masked("postgresql://me:hidden@host/db") == "postgresql://me:***@host/db")
+--- assert(tt.log.masked("host=a password='x y' dbname=b") == "host=a password=*** dbname=b")
+--- ```
 ---@param text string
 ---@return string
 function log.masked(text)
@@ -129,9 +131,9 @@ end
 
 --- Writes text to standard error as it is, above a progress bar if one is shown.
 ---
----```lua
----tt.log.raw("a line\n")
----```
+--- ```lua
+--- tt.log.raw("a line\n")
+--- ```
 ---@param text string
 function log.raw(text)
     io.stdout:flush()
@@ -142,23 +144,23 @@ end
 
 --- Names what stands on the terminal's last line, so that log lines can step around it.
 ---
----```lua
----tt.log.overlay({ clear = function() end, draw = function() end })
----tt.log.overlay(nil)
----```
+--- ```lua
+--- tt.log.overlay({ clear = function() end, draw = function() end })
+--- tt.log.overlay(nil)
+--- ```
 ---@param shown { clear: fun(), draw: fun() }? nil when nothing is shown any more
 function log.overlay(shown) overlay = shown end
 
 --- Changes how the log is written; what is not named stays.
 ---
----```lua
----local lines = {}
----tt.log.configure { json = true, output = function(line) lines[#lines + 1] = line end }
----tt.log.info("read", { rows = 5, api_key = "hidden" })
----local line = tt.json.decode(lines[1])
----assert(line.level == "info" and line.msg == "read" and line.rows == 5 and line.api_key == "***")
----tt.log.configure { json = false, output = false }
----```
+--- ```lua
+--- local lines = {}
+--- tt.log.configure { json = true, output = function(line) lines[#lines + 1] = line end }
+--- tt.log.info("read", { rows = 5, api_key = "hidden" })
+--- local line = tt.json.decode(lines[1])
+--- assert(line.level == "info" and line.msg == "read" and line.rows == 5 and line.api_key == "***")
+--- tt.log.configure { json = false, output = false }
+--- ```
 ---
 --- Raises `argument` for an unknown setting or level.
 ---@param changes tt.log.Settings
@@ -179,44 +181,44 @@ end
 
 --- Tells whether the log is written as JSON lines.
 ---
----```lua
----assert(tt.log.is_json() == false)
----```
+--- ```lua
+--- assert(tt.log.is_json() == false)
+--- ```
 ---@return boolean
 function log.is_json() return settings.json end
 
 --- Writes a line that only a developer wants.
 ---
----```lua
----tt.log.debug("looked up", { key_count = 3 })
----```
+--- ```lua
+--- tt.log.debug("looked up", { key_count = 3 })
+--- ```
 ---@param message string
 ---@param fields? table<string, any> shown as `name=value`; values of names like `token` or `api_key` are hidden
 function log.debug(message, fields) write("debug", message, fields) end
 
 --- Writes a line about the normal course of things: `12:00:01 info  wrote file  path=a.onnx rows=5`.
 ---
----```lua
----tt.log.info("wrote file", { path = "a.onnx", rows = 5 })
----```
+--- ```lua
+--- tt.log.info("wrote file", { path = "a.onnx", rows = 5 })
+--- ```
 ---@param message string
 ---@param fields? table<string, any> shown as `name=value`; values of names like `token` or `api_key` are hidden
 function log.info(message, fields) write("info", message, fields) end
 
 --- Writes a line about something that is odd but handled.
 ---
----```lua
----tt.log.warn("function is missing, computing here", { name = "f" })
----```
+--- ```lua
+--- tt.log.warn("function is missing, computing here", { name = "f" })
+--- ```
 ---@param message string
 ---@param fields? table<string, any> shown as `name=value`; values of names like `token` or `api_key` are hidden
 function log.warn(message, fields) write("warn", message, fields) end
 
 --- Writes a line about a failure.
 ---
----```lua
----tt.log.error("stage failed", { stage = "export" })
----```
+--- ```lua
+--- tt.log.error("stage failed", { stage = "export" })
+--- ```
 ---@param message string
 ---@param fields? table<string, any> shown as `name=value`; values of names like `token` or `api_key` are hidden
 function log.error(message, fields) write("error", message, fields) end

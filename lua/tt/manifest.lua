@@ -1,3 +1,5 @@
+---@meta tt.manifest
+
 -- Lists the files of a bundle with their digests, and checks a bundle against such a list.
 
 local fs = require "tt.fs"
@@ -55,13 +57,13 @@ end
 --- Lists every regular file below a folder with digest and size, in byte order of the paths. The manifest itself and
 --- files and folders whose names start with a dot are left out.
 ---
----```lua
----tt.fs.mkdir("bundle/data")
----tt.fs.write("bundle/data/a.txt", "abc")
----local files = tt.manifest.build("bundle")
----assert(#files == 1 and files[1].path == "data/a.txt" and files[1].size == 3)
----assert(files[1].sha256 == tt.hash.sha256("abc"))
----```
+--- ```lua
+--- tt.fs.mkdir("bundle/data")
+--- tt.fs.write("bundle/data/a.txt", "abc")
+--- local files = tt.manifest.build("bundle")
+--- assert(#files == 1 and files[1].path == "data/a.txt" and files[1].size == 3)
+--- assert(files[1].sha256 == tt.hash.sha256("abc"))
+--- ```
 ---
 --- Raises `manifest.file` for symbolic links and what else is no regular file, `fs.not_found` for a missing folder.
 ---@param dir string
@@ -100,19 +102,19 @@ end
 
 --- Reads a folder's manifest, computes every digest again and compares.
 ---
----```lua
----tt.fs.mkdir("bundle")
----tt.fs.write("bundle/a.txt", "abc")
----tt.json.write("bundle/manifest.json", { files = tt.manifest.build("bundle") })
----assert(#tt.manifest.verify("bundle").files == 1)
+--- ```lua
+--- tt.fs.mkdir("bundle")
+--- tt.fs.write("bundle/a.txt", "abc")
+--- tt.json.write("bundle/manifest.json", { files = tt.manifest.build("bundle") })
+--- assert(#tt.manifest.verify("bundle").files == 1)
 ---
----tt.fs.write("bundle/a.txt", "abd")
----tt.fs.write("bundle/b.txt", "new")
----local ok, problem = pcall(tt.manifest.verify, "bundle")
----assert(not ok and problem.code == "manifest.mismatch")
----assert(problem.message == "'bundle/manifest.json' does not fit the files:\n"
----    .. "  a.txt: content differs\n  b.txt: not listed")
----```
+--- tt.fs.write("bundle/a.txt", "abd")
+--- tt.fs.write("bundle/b.txt", "new")
+--- local ok, problem = pcall(tt.manifest.verify, "bundle")
+--- assert(not ok and problem.code == "manifest.mismatch")
+--- assert(problem.message == "'bundle/manifest.json' does not fit the files:\n"
+---     .. "  a.txt: content differs\n  b.txt: not listed")
+--- ```
 ---
 --- Raises `manifest.mismatch` naming every missing, unlisted and changed file, `manifest.format` for a manifest without
 --- a proper list, and what `manifest.build` raises.

@@ -1,3 +1,5 @@
+---@meta tt.progress
+
 -- Shows how far a loop is: a bar on a terminal, a line every few seconds in a log, nothing when the log is JSON.
 
 local cli = require "tt.cli"
@@ -47,154 +49,154 @@ end
 
 local function width(text) return utf8.len(text) or #text end
 
-function Bar:elapsed() return self.clock() - self.started end
+local function elapsed(bar) return bar.clock() - bar.started end
 
-function Bar:title()
+local function title(bar)
     local labels = {}
-    for _, bar in ipairs(open) do
-        if bar.label then labels[#labels + 1] = bar.label end
-        if bar == self then break end
+    for _, other in ipairs(open) do
+        if other.label then labels[#labels + 1] = other.label end
+        if other == bar then break end
     end
     return table.concat(labels, " › ")
 end
 
 -- "450/1 000 rows", and behind it rate, time left and status.
-function Bar:facts(final)
-    local unit = self.unit and " " .. self.unit or ""
-    local amount = count(self.done)
-    if self.total then amount = amount .. "/" .. count(self.total) end
+local function facts(bar, final)
+    local unit = bar.unit and " " .. bar.unit or ""
+    local amount = count(bar.done)
+    if bar.total then amount = amount .. "/" .. count(bar.total) end
     local parts = { amount .. unit }
-    local elapsed = self:elapsed()
-    if elapsed > 0 and self.done > 0 then
-        parts[#parts + 1] = ("%s%s/s"):format(rate_text(self.done / elapsed), unit)
-        if not final and self.total and self.done < self.total then
-            parts[#parts + 1] = "ETA " .. duration(elapsed / self.done * (self.total - self.done))
+    local seconds = elapsed(bar)
+    if seconds > 0 and bar.done > 0 then
+        parts[#parts + 1] = ("%s%s/s"):format(rate_text(bar.done / seconds), unit)
+        if not final and bar.total and bar.done < bar.total then
+            parts[#parts + 1] = "ETA " .. duration(seconds / bar.done * (bar.total - bar.done))
         end
     end
-    if final then parts[#parts + 1] = duration(elapsed) end
-    if self.note and self.note ~= "" then parts[#parts + 1] = self.note end
+    if final then parts[#parts + 1] = duration(seconds) end
+    if bar.note and bar.note ~= "" then parts[#parts + 1] = bar.note end
     return table.concat(parts, "  ")
 end
 
-function Bar:percent()
-    if not self.total or self.total <= 0 then return nil end
-    return math.min(100, math.floor(100 * self.done / self.total))
+local function percent(bar)
+    if not bar.total or bar.total <= 0 then return nil end
+    return math.min(100, math.floor(100 * bar.done / bar.total))
 end
 
-function Bar:line(final)
-    local title, facts, percent = self:title(), self:facts(final), self:percent()
-    if title ~= "" then title = title .. "  " end
-    if not percent then return title .. facts end
-    local share = ("%3d%%  "):format(percent)
-    if not self.columns then return title .. share .. facts end
-    local room = math.min(30, self.columns - 1 - width(title) - width(share) - width(facts) - 4)
-    if room < 5 then return title .. share .. facts end
-    local filled = room * percent // 100
-    return ("%s[%s%s]  %s%s"):format(title, ("="):rep(filled), (" "):rep(room - filled), share, facts)
+local function line_of(bar, final)
+    local head, tail, part = title(bar), facts(bar, final), percent(bar)
+    if head ~= "" then head = head .. "  " end
+    if not part then return head .. tail end
+    local share = ("%3d%%  "):format(part)
+    if not bar.columns then return head .. share .. tail end
+    local room = math.min(30, bar.columns - 1 - width(head) - width(share) - width(tail) - 4)
+    if room < 5 then return head .. share .. tail end
+    local filled = room * part // 100
+    return ("%s[%s%s]  %s%s"):format(head, ("="):rep(filled), (" "):rep(room - filled), share, tail)
 end
 
 -- The line cut to the terminal, so that it never wraps and can be redrawn in place.
-function Bar:draw()
-    local line = self:line(false)
-    if width(line) > self.columns - 1 then
-        local stop = utf8.offset(line, self.columns) or #line + 1
+local function draw(bar)
+    local line = line_of(bar, false)
+    if width(line) > bar.columns - 1 then
+        local stop = utf8.offset(line, bar.columns) or #line + 1
         line = line:sub(1, stop - 1)
     end
-    self.output("\r\27[K" .. line)
-    self.shown = true
+    bar.output("\r\27[K" .. line)
+    bar.shown = true
 end
 
-function Bar:clear()
-    if self.shown then self.output("\r\27[K") end
-    self.shown = false
+local function clear(bar)
+    if bar.shown then bar.output("\r\27[K") end
+    bar.shown = false
 end
 
 local function uncover()
     local bar = open[#open]
     if bar and bar.columns and not bar.silent then
-        log.overlay { clear = function() bar:clear() end, draw = function() bar:draw() end }
+        log.overlay { clear = function() clear(bar) end, draw = function() draw(bar) end }
     else
         log.overlay(nil)
     end
 end
 
-function Bar:show()
-    if self.silent or open[#open] ~= self then return end
-    local now = self.clock()
-    if now - self.last < (self.columns and REDRAW_S or self.interval) then return end
-    self.last = now
-    if self.columns then self:draw() else self.output(self:line(false) .. "\n") end
+local function show(bar)
+    if bar.silent or open[#open] ~= bar then return end
+    local now = bar.clock()
+    if now - bar.last < (bar.columns and REDRAW_S or bar.interval) then return end
+    bar.last = now
+    if bar.columns then draw(bar) else bar.output(line_of(bar, false) .. "\n") end
+end
+
+local function finish(bar, failure)
+    if bar.closed then return end
+    bar.closed = true
+    clear(bar)
+    local inner = #open > 1 and open[1] ~= bar
+    if not bar.silent and (not inner or elapsed(bar) >= bar.interval or failure ~= nil) then
+        local head = title(bar)
+        if head ~= "" then head = head .. "  " end
+        bar.output(head .. (failure ~= nil and "stopped at " or "") .. facts(bar, true) .. "\n")
+    end
+    for index = #open, 1, -1 do
+        if open[index] == bar then table.remove(open, index) end
+    end
+    uncover()
 end
 
 --- Adds to what is done and shows it when it is time to.
 ---
----```lua
----local bar <close> = tt.progress.bar { total = 3, label = "count" }
----for _ = 1, 3 do bar:update() end
----assert(bar.done == 3)
----```
+--- ```lua
+--- local bar <close> = tt.progress.bar { total = 3, label = "count" }
+--- for _ = 1, 3 do bar:update() end
+--- assert(bar.done == 3)
+--- ```
 ---@param amount? number (default: 1)
 function Bar:update(amount)
     self.done = self.done + (amount or 1)
-    self:show()
+    show(self)
 end
 
 --- Sets what is done, for loops that know their position.
 ---
----```lua
----local bar <close> = tt.progress.bar { total = 10 }
----bar:set(7)
----assert(bar.done == 7)
----```
+--- ```lua
+--- local bar <close> = tt.progress.bar { total = 10 }
+--- bar:set(7)
+--- assert(bar.done == 7)
+--- ```
 ---@param done number
 function Bar:set(done)
     self.done = done
-    self:show()
+    show(self)
 end
 
 --- Sets a text behind the numbers, such as the current loss.
 ---
----```lua
----local bar <close> = tt.progress.bar { total = 10, label = "train" }
----bar:status("loss 0.42")
----```
+--- ```lua
+--- local bar <close> = tt.progress.bar { total = 10, label = "train" }
+--- bar:status("loss 0.42")
+--- ```
 ---@param text string
 function Bar:status(text) self.note = text end
 
 --- Ends the bar: leaves one line that tells amount, rate and time. An inner bar leaves nothing unless it took long.
 --- Closing twice is fine; a bar in a `<close>` variable closes itself, and says so when an error stopped it.
 ---
----```lua
----local bar = tt.progress.bar { label = "work" }
----bar:update(5)
----bar:close()
----```
-function Bar:close() self:finish(nil) end
+--- ```lua
+--- local bar = tt.progress.bar { label = "work" }
+--- bar:update(5)
+--- bar:close()
+--- ```
+function Bar:close() finish(self, nil) end
 
-function Bar:finish(failure)
-    if self.closed then return end
-    self.closed = true
-    self:clear()
-    local inner = #open > 1 and open[1] ~= self
-    if not self.silent and (not inner or self:elapsed() >= self.interval or failure ~= nil) then
-        local title = self:title()
-        if title ~= "" then title = title .. "  " end
-        self.output(title .. (failure ~= nil and "stopped at " or "") .. self:facts(true) .. "\n")
-    end
-    for index = #open, 1, -1 do
-        if open[index] == self then table.remove(open, index) end
-    end
-    uncover()
-end
-
-function Bar:__close(failure) self:finish(failure) end
+Bar.__close = finish
 
 --- Opens a bar. Bars may be nested: the inner one is shown under both labels.
 ---
----```lua
----local bar <close> = tt.progress.bar { total = 1000, label = "read", unit = "rows" }
----for _ = 1, 10 do bar:update(100) end
----```
+--- ```lua
+--- local bar <close> = tt.progress.bar { total = 1000, label = "read", unit = "rows" }
+--- for _ = 1, 10 do bar:update(100) end
+--- ```
 ---
 --- Raises `argument` for an unknown option.
 ---@param opts? tt.progress.Options
@@ -208,7 +210,7 @@ function progress.bar(opts)
         if not known then
             local near = cli.nearest(tostring(name), allowed)
             tt.error("argument", ("progress.bar has no option '%s'%s"):format(
-                name, near and ("; did you mean '%s'?"):format(near) or ""))
+                name, near and ("; did you mean '%s'?"):format(near) or ""), nil, 2)
         end
     end
     local columns = opts.columns
@@ -216,7 +218,7 @@ function progress.bar(opts)
     local clock = opts.clock or time.monotonic
     local now = clock()
     local outer = open[#open]
-    if outer and outer.columns then outer:clear() end
+    if outer and outer.columns then clear(outer) end
     local bar = setmetatable({
         total = opts.total, label = opts.label, unit = opts.unit, done = 0,
         columns = columns or nil, interval = opts.interval_s or 5, clock = clock, started = now, last = now,

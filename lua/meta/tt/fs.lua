@@ -17,10 +17,10 @@ local TemporaryFolder = {}
 
 --- Reads a whole file.
 ---
----```lua
----tt.fs.write("a.txt", "abc")
----assert(tt.fs.read("a.txt") == "abc")
----```
+--- ```lua
+--- tt.fs.write("a.txt", "abc")
+--- assert(tt.fs.read("a.txt") == "abc")
+--- ```
 ---
 --- Raises `fs.not_found`, `fs.denied`, `fs.failed`.
 ---@param path string
@@ -29,10 +29,10 @@ function fs.read(path) end
 
 --- Writes a whole file: beside its target first, flushed, then renamed, so that it is never there in part.
 ---
----```lua
----tt.fs.write("a.txt", "abc")
----assert(#tt.fs.list(".") == 1)
----```
+--- ```lua
+--- tt.fs.write("a.txt", "abc")
+--- assert(#tt.fs.list(".") == 1)
+--- ```
 ---
 --- Raises `fs.not_found` for a missing folder, `fs.denied`, `fs.failed`.
 ---@param path string
@@ -41,19 +41,19 @@ function fs.write(path, bytes) end
 
 --- Tells whether a file or folder of this name is there.
 ---
----```lua
----assert(tt.fs.exists(".") and not tt.fs.exists("no such file"))
----```
+--- ```lua
+--- assert(tt.fs.exists(".") and not tt.fs.exists("no such file"))
+--- ```
 ---@param path string
 ---@return boolean
 function fs.exists(path) end
 
 --- Makes a folder and those above it; one that is there already is fine.
 ---
----```lua
----tt.fs.mkdir("a/b/c")
----assert(tt.fs.stat("a/b/c").kind == "folder")
----```
+--- ```lua
+--- tt.fs.mkdir("a/b/c")
+--- assert(tt.fs.stat("a/b/c").kind == "folder")
+--- ```
 ---
 --- Raises `fs.denied`, `fs.failed`.
 ---@param path string
@@ -61,11 +61,11 @@ function fs.mkdir(path) end
 
 --- Removes a file, a link or an empty folder.
 ---
----```lua
----tt.fs.mkdir("a/b")
----assert(tt.fs.remove("a", { tree = true }) == true)
----assert(tt.fs.remove("a") == false)
----```
+--- ```lua
+--- tt.fs.mkdir("a/b")
+--- assert(tt.fs.remove("a", { tree = true }) == true)
+--- assert(tt.fs.remove("a") == false)
+--- ```
 ---
 --- Raises `fs.denied`, `fs.failed`.
 ---@param path string
@@ -75,11 +75,11 @@ function fs.remove(path, opts) end
 
 --- Lists the names in a folder in byte order, those that start with a dot too.
 ---
----```lua
----tt.fs.write("b.txt", "")
----tt.fs.write("a.txt", "")
----assert(table.concat(tt.fs.list("."), " ") == "a.txt b.txt")
----```
+--- ```lua
+--- tt.fs.write("b.txt", "")
+--- tt.fs.write("a.txt", "")
+--- assert(table.concat(tt.fs.list("."), " ") == "a.txt b.txt")
+--- ```
 ---
 --- Raises `fs.not_found`, `fs.denied`, `fs.failed`.
 ---@param path string
@@ -88,11 +88,11 @@ function fs.list(path) end
 
 --- Finds the paths that match a shell pattern: `*`, `?`, `[a-z]`, `{a,b}`.
 ---
----```lua
----tt.fs.write("a.csv", "")
----tt.fs.write("b.txt", "")
----assert(table.concat(tt.fs.glob("*.csv"), " ") == "a.csv")
----```
+--- ```lua
+--- tt.fs.write("a.csv", "")
+--- tt.fs.write("b.txt", "")
+--- assert(table.concat(tt.fs.glob("*.csv"), " ") == "a.csv")
+--- ```
 ---
 --- Raises `fs.failed`.
 ---@param pattern string
@@ -101,10 +101,10 @@ function fs.glob(pattern) end
 
 --- Tells what a path is.
 ---
----```lua
----tt.fs.write("a.txt", "abc")
----assert(tt.fs.stat("a.txt").size == 3 and tt.fs.stat("b.txt") == nil)
----```
+--- ```lua
+--- tt.fs.write("a.txt", "abc")
+--- assert(tt.fs.stat("a.txt").size == 3 and tt.fs.stat("b.txt") == nil)
+--- ```
 ---
 --- Raises `fs.denied`, `fs.failed`.
 ---@param path string
@@ -114,11 +114,11 @@ function fs.stat(path, opts) end
 
 --- Renames a file or folder, over a file of the new name.
 ---
----```lua
----tt.fs.write("a.txt", "abc")
----tt.fs.rename("a.txt", "b.txt")
----assert(tt.fs.read("b.txt") == "abc" and not tt.fs.exists("a.txt"))
----```
+--- ```lua
+--- tt.fs.write("a.txt", "abc")
+--- tt.fs.rename("a.txt", "b.txt")
+--- assert(tt.fs.read("b.txt") == "abc" and not tt.fs.exists("a.txt"))
+--- ```
 ---
 --- Raises `fs.not_found`, `fs.denied`, `fs.failed`.
 ---@param path string
@@ -127,11 +127,11 @@ function fs.rename(path, target) end
 
 --- Copies a file with its permissions; the target appears whole or not at all.
 ---
----```lua
----tt.fs.write("a.txt", "abc")
----tt.fs.copy("a.txt", "b.txt")
----assert(tt.fs.read("b.txt") == "abc")
----```
+--- ```lua
+--- tt.fs.write("a.txt", "abc")
+--- tt.fs.copy("a.txt", "b.txt")
+--- assert(tt.fs.read("b.txt") == "abc")
+--- ```
 ---
 --- Raises `fs.not_found`, `fs.denied`, `fs.failed`.
 ---@param path string
@@ -141,15 +141,15 @@ function fs.copy(path, target) end
 --- Makes a new empty folder that is removed with everything in it, at the end of a `<close>` variable's block or when
 --- nothing refers to it any more.
 ---
----```lua
----local path
----do
----    local folder <close> = tt.fs.tempdir()
----    path = folder.path
----    tt.fs.write(tt.fs.join(path, "a.txt"), "abc")
----end
----assert(not tt.fs.exists(path))
----```
+--- ```lua
+--- local path
+--- do
+---     local folder <close> = tt.fs.tempdir()
+---     path = folder.path
+---     tt.fs.write(tt.fs.join(path, "a.txt"), "abc")
+--- end
+--- assert(not tt.fs.exists(path))
+--- ```
 ---
 --- Raises `fs.denied`, `fs.failed`.
 ---@return tt.TemporaryFolder folder
@@ -157,49 +157,49 @@ function fs.tempdir() end
 
 --- Removes the folder now. Closing twice is fine.
 ---
----```lua
----local folder = tt.fs.tempdir()
----folder:close()
----assert(not tt.fs.exists(folder.path))
----```
+--- ```lua
+--- local folder = tt.fs.tempdir()
+--- folder:close()
+--- assert(not tt.fs.exists(folder.path))
+--- ```
 ---
 --- Raises `fs.denied`, `fs.failed`.
 function TemporaryFolder:close() end
 
 --- Joins parts of a path with `/`; an absolute part starts over, empty parts are left out.
 ---
----```lua
----assert(tt.fs.join("a", "b/", "c.txt") == "a/b/c.txt")
----assert(tt.fs.join("a", "/b") == "/b")
----```
+--- ```lua
+--- assert(tt.fs.join("a", "b/", "c.txt") == "a/b/c.txt")
+--- assert(tt.fs.join("a", "/b") == "/b")
+--- ```
 ---@param ... string
 ---@return string path
 function fs.join(...) end
 
 --- Gives the last part of a path.
 ---
----```lua
----assert(tt.fs.basename("a/b.txt") == "b.txt")
----```
+--- ```lua
+--- assert(tt.fs.basename("a/b.txt") == "b.txt")
+--- ```
 ---@param path string
 ---@return string name
 function fs.basename(path) end
 
 --- Gives the folder part of a path.
 ---
----```lua
----assert(tt.fs.dirname("a/b.txt") == "a" and tt.fs.dirname("b.txt") == ".")
----```
+--- ```lua
+--- assert(tt.fs.dirname("a/b.txt") == "a" and tt.fs.dirname("b.txt") == ".")
+--- ```
 ---@param path string
 ---@return string folder
 function fs.dirname(path) end
 
 --- Gives a path from the root, without `.` and `..`; links are not looked up and nothing need be there.
 ---
----```lua
----assert(tt.fs.abspath("/a/./b/../c") == "/a/c")
----assert(tt.fs.abspath("x"):sub(1, 1) == "/")
----```
+--- ```lua
+--- assert(tt.fs.abspath("/a/./b/../c") == "/a/c")
+--- assert(tt.fs.abspath("x"):sub(1, 1) == "/")
+--- ```
 ---
 --- Raises `fs.failed` when the current folder is gone.
 ---@param path string

@@ -8,10 +8,10 @@ local json = {}
 
 --- Stands for null inside of tables, where nil would mean that nothing is there.
 ---
----```lua
----assert(tt.json.decode("[null]")[1] == tt.json.null)
----assert(tt.json.encode({ a = tt.json.null }) == '{"a":null}')
----```
+--- ```lua
+--- assert(tt.json.decode("[null]")[1] == tt.json.null)
+--- assert(tt.json.encode({ a = tt.json.null }) == '{"a":null}')
+--- ```
 ---@type lightuserdata
 json.null = nil
 
@@ -21,11 +21,11 @@ json.null = nil
 --- Writes a value as JSON text: shortest numbers that read back equal, text outside of ASCII as it is, members in the
 --- order of the table's `__order` (set by `json.object` and by reading), otherwise sorted by bytes.
 ---
----```lua
----local json = tt.json
----assert(json.encode({ b = { 1, 2.5, "é" }, a = true }) == '{"a":true,"b":[1,2.5,"é"]}')
----assert(json.encode({ a = {} }, { indent = 2 }) == '{\n  "a": {}\n}')
----```
+--- ```lua
+--- local json = tt.json
+--- assert(json.encode({ b = { 1, 2.5, "é" }, a = true }) == '{"a":true,"b":[1,2.5,"é"]}')
+--- assert(json.encode({ a = {} }, { indent = 2 }) == '{\n  "a": {}\n}')
+--- ```
 ---
 --- Raises `json.number` for NaN and infinity, `json.depth`, `argument` for functions and objects.
 ---@param value any plain value
@@ -36,14 +36,14 @@ function json.encode(value, opts) end
 --- Reads one JSON text. Numbers without point and exponent are integers, exactly; null inside is `json.null`, a lone
 --- null is nil.
 ---
----```lua
----local value = tt.json.decode('{"z": [1, 2.0], "a": null}')
----assert(math.type(value.z[1]) == "integer" and math.type(value.z[2]) == "float")
----assert(tt.json.encode(value) == '{"z":[1,2.0],"a":null}')
+--- ```lua
+--- local value = tt.json.decode('{"z": [1, 2.0], "a": null}')
+--- assert(math.type(value.z[1]) == "integer" and math.type(value.z[2]) == "float")
+--- assert(tt.json.encode(value) == '{"z":[1,2.0],"a":null}')
 ---
----local ok, problem = pcall(tt.json.decode, '{"a": 1,\n "a": 2}')
----assert(not ok and problem.code == "json.duplicate_key" and problem.details.line == 2)
----```
+--- local ok, problem = pcall(tt.json.decode, '{"a": 1,\n "a": 2}')
+--- assert(not ok and problem.code == "json.duplicate_key" and problem.details.line == 2)
+--- ```
 ---
 --- Raises `json.syntax`, `json.utf8`, `json.number` (outside of 64 bits), `json.duplicate_key`, `json.depth` (2048),
 --- with `details.line` and `details.column`.
@@ -53,10 +53,10 @@ function json.decode(text) end
 
 --- Reads a file as one JSON text.
 ---
----```lua
----tt.fs.write("a.json", '{"a": 1}')
----assert(tt.json.read("a.json").a == 1)
----```
+--- ```lua
+--- tt.fs.write("a.json", '{"a": 1}')
+--- assert(tt.json.read("a.json").a == 1)
+--- ```
 ---
 --- Raises `fs.not_found`, `fs.denied`, `fs.failed` and what `json.decode` raises, naming the file.
 ---@param path string
@@ -65,10 +65,10 @@ function json.read(path) end
 
 --- Writes a value as a JSON file, whole or not at all, with a newline at its end.
 ---
----```lua
----tt.json.write("a.json", { a = 1 }, { indent = 2 })
----assert(tt.fs.read("a.json") == '{\n  "a": 1\n}\n')
----```
+--- ```lua
+--- tt.json.write("a.json", { a = 1 }, { indent = 2 })
+--- assert(tt.fs.read("a.json") == '{\n  "a": 1\n}\n')
+--- ```
 ---
 --- Raises what `json.encode` raises, and `fs.not_found`, `fs.denied`, `fs.failed`.
 ---@param path string
@@ -78,9 +78,9 @@ function json.write(path, value, opts) end
 
 --- Marks a table as a list, so that an empty one is written as `[]`.
 ---
----```lua
----assert(tt.json.encode(tt.json.array {}) == "[]")
----```
+--- ```lua
+--- assert(tt.json.encode(tt.json.array {}) == "[]")
+--- ```
 ---@generic T: table
 ---@param list T
 ---@return T list the same table
@@ -88,10 +88,10 @@ function json.array(list) end
 
 --- Makes a map whose members are written in the given order. A member whose value is nil is left out.
 ---
----```lua
----local value = tt.json.object { { "z", 1 }, { "a", 2 } }
----assert(value.z == 1 and tt.json.encode(value) == '{"z":1,"a":2}')
----```
+--- ```lua
+--- local value = tt.json.object { { "z", 1 }, { "a", 2 } }
+--- assert(value.z == 1 and tt.json.encode(value) == '{"z":1,"a":2}')
+--- ```
 ---
 --- Raises `argument` for a member without name and for a name that is there twice.
 ---@param members table[] each `{ name, value }`

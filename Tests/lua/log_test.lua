@@ -1,0 +1,76 @@
+local t = require "tt.test"
+local json = require "tt.json"
+local log = require "tt.log"
+
+-- Runs `body` and gives the lines it logged.
+local function lines(settings, body)
+    local got = {}
+    settings.output = function(line) got[#got + 1] = line end
+    settings.clock = settings.clock or function() return 1738324800120000 end
+    log.configure(settings)
+    local ok, problem = pcall(body)
+    log.configure { json = false, level = "info", output = false, clock = false }
+    if not ok then error(problem, 0) end
+    return got
+end
+
+local stamp = os.date("%H:%M:%S", 1738324800)
+
+t.test("lines for people", function()
+    local got = lines({}, function()
+        log.info("wrote file", { path = "a.onnx", rows = 5, seconds = 0.123456789, note = 'two "words"', empty = "" })
+        log.warn("odd")
+        log.error("failed", { list = { 1, 2 }, none = json.null, flag = false, nan = 0 / 0 })
+        log.debug("left out")
+    end)
+    t.equal(got, {
+        stamp .. ' info  wrote file  empty="" note="two \\"words\\"" path=a.onnx rows=5 seconds=0.123457',
+        stamp .. " warn  odd",
+        stamp .. " error failed  flag=false list=[1,2] nan=" .. tostring(0 / 0) .. " none=null",
+    })
+end)
+
+t.test("lines for machines", function()
+    local got = lines({ json = true }, function()
+        log.info("wrote file", { rows = 5, path = "a b", inner = { x = 1.5 }, level = "mine" })
+        log.info("ordered", json.object { { "b", 1 }, { "a", 2 } })
+        log.info("odd values", { bad = 1 / 0, fn = json.null })
+    end)
+    t.equal(got, {
+        '{"ts":"2025-01-31T12:00:00.120000Z","level":"info","msg":"wrote file",'
+            .. '"inner":{"x":1.5},"level_":"mine","path":"a b","rows":5}',
+        '{"ts":"2025-01-31T12:00:00.120000Z","level":"info","msg":"ordered","b":1,"a":2}',
+        '{"ts":"2025-01-31T12:00:00.120000Z","level":"info","msg":"odd values","bad":"inf","fn":null}',
+    })
+end)
+
+t.test("secrets are hidden by name and inside connection strings", function()
+    local got = lines({}, function()
+        log.info("connect", {
+            dsn = "postgresql://me:hunter2@host/db?password=hunter2", api_key = "hunter2", Authorization = "hunter2",
+            serviceRoleKey = "hunter2", token = 5, tokens = 5, monkey = "fine", has_password = true,
+            inner = { secret = "hunter2", ok = 1 },
+        })
+        log.info("host=a password=hunter2 dbname=b")
+    end)
+    t.equal(got, {
+        stamp .. " info  connect  Authorization=*** api_key=*** dsn=\"postgresql://me:***@host/db?password=***\" "
+            .. 'has_password=true inner={"ok":1,"secret":"***"} monkey=fine serviceRoleKey=*** token=*** tokens=5',
+        stamp .. " info  host=a password=*** dbname=b",
+    })
+    t.equal(log.masked("postgres://u:p%40ss@h/d and postgres://u@h/d"), "postgres://u:***@h/d and postgres://u@h/d")
+    t.equal(log.masked("password = 'a b' user=x"), "password = *** user=x")
+end)
+
+t.test("levels leave lines out", function()
+    local function all()
+        log.debug("d")
+        log.info("i")
+        log.warn("w")
+        log.error("e")
+    end
+    t.equal(#lines({ level = "debug" }, all), 4)
+    t.equal(#lines({ level = "error" }, all), 1)
+    t.error("argument", log.configure, { level = "loud" })
+    t.error("argument", log.configure, { colour = true })
+end)
