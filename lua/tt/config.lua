@@ -383,7 +383,9 @@ local function override(run, root, raw, text)
     end
     run.overrides[path] = text
     local ok, decoded = pcall(yaml.decode, value)
-    if not ok then return note(run, path, "%s", decoded.message) end
+    if not ok then
+        tt.error("config", ("--set %s: %s"):format(text, decoded.message:gsub("^invalid YAML at line %d+, column %d+: ", "")))
+    end
     if decoded == nil then decoded = json.null end
     local names = {}
     for name in (path .. "."):gmatch("([^.]*)%.") do names[#names + 1] = name end

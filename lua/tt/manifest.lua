@@ -103,16 +103,16 @@ end
 --- Reads a folder's manifest, computes every digest again and compares.
 ---
 --- ```lua
---- tt.fs.mkdir("bundle")
---- tt.fs.write("bundle/a.txt", "abc")
---- tt.json.write("bundle/manifest.json", { files = tt.manifest.build("bundle") })
---- assert(#tt.manifest.verify("bundle").files == 1)
+--- tt.fs.mkdir("checked")
+--- tt.fs.write("checked/a.txt", "abc")
+--- tt.json.write("checked/manifest.json", { files = tt.manifest.build("checked") })
+--- assert(#tt.manifest.verify("checked").files == 1)
 ---
---- tt.fs.write("bundle/a.txt", "abd")
---- tt.fs.write("bundle/b.txt", "new")
---- local ok, problem = pcall(tt.manifest.verify, "bundle")
+--- tt.fs.write("checked/a.txt", "abd")
+--- tt.fs.write("checked/b.txt", "new")
+--- local ok, problem = pcall(tt.manifest.verify, "checked")
 --- assert(not ok and problem.code == "manifest.mismatch")
---- assert(problem.message == "'bundle/manifest.json' does not fit the files:\n"
+--- assert(problem.message == "'checked/manifest.json' does not fit the files:\n"
 ---     .. "  a.txt: content differs\n  b.txt: not listed")
 --- ```
 ---

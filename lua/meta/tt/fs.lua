@@ -30,8 +30,9 @@ function fs.read(path) end
 --- Writes a whole file: beside its target first, flushed, then renamed, so that it is never there in part.
 ---
 --- ```lua
---- tt.fs.write("a.txt", "abc")
---- assert(#tt.fs.list(".") == 1)
+--- tt.fs.mkdir("whole")
+--- tt.fs.write("whole/a.txt", "abc")
+--- assert(#tt.fs.list("whole") == 1)
 --- ```
 ---
 --- Raises `fs.not_found` for a missing folder, `fs.denied`, `fs.failed`.
@@ -76,9 +77,10 @@ function fs.remove(path, opts) end
 --- Lists the names in a folder in byte order, those that start with a dot too.
 ---
 --- ```lua
---- tt.fs.write("b.txt", "")
---- tt.fs.write("a.txt", "")
---- assert(table.concat(tt.fs.list("."), " ") == "a.txt b.txt")
+--- tt.fs.mkdir("names")
+--- tt.fs.write("names/b.txt", "")
+--- tt.fs.write("names/a.txt", "")
+--- assert(table.concat(tt.fs.list("names"), " ") == "a.txt b.txt")
 --- ```
 ---
 --- Raises `fs.not_found`, `fs.denied`, `fs.failed`.
@@ -103,7 +105,7 @@ function fs.glob(pattern) end
 ---
 --- ```lua
 --- tt.fs.write("a.txt", "abc")
---- assert(tt.fs.stat("a.txt").size == 3 and tt.fs.stat("b.txt") == nil)
+--- assert(tt.fs.stat("a.txt").size == 3 and tt.fs.stat("no such file") == nil)
 --- ```
 ---
 --- Raises `fs.denied`, `fs.failed`.
