@@ -75,4 +75,34 @@ function tt.carried(path) end
 --- Checks for tests in plain Lua.
 tt.test = require "tt.test"
 
+--- Declares a script's options; gives its help.
+tt.cli = require "tt.cli"
+
+--- Reads a configuration by a schema, strictly.
+tt.config = require "tt.config"
+
+--- Files and folders.
+tt.fs = require "tt.fs"
+
+--- SHA-256.
+tt.hash = require "tt.hash"
+
+--- JSON, strict both ways.
+tt.json = require "tt.json"
+
+--- Lines about what happens, for people or machines.
+tt.log = require "tt.log"
+
+--- Lists a bundle's files with digests and checks them.
+tt.manifest = require "tt.manifest"
+
+--- Shows how far a loop is.
+tt.progress = require "tt.progress"
+
+--- Instants in UTC microseconds, and clocks.
+tt.time = require "tt.time"
+
+--- YAML, core schema.
+tt.yaml = require "tt.yaml"
+
 return tt

@@ -384,7 +384,9 @@ local function override(run, root, raw, text)
     run.overrides[path] = text
     local ok, decoded = pcall(yaml.decode, value)
     if not ok then
-        tt.error("config", ("--set %s: %s"):format(text, decoded.message:gsub("^invalid YAML at line %d+, column %d+: ", "")))
+        -- The place within the override helps nobody.
+        local why = decoded.message:gsub("^invalid YAML at line %d+, column %d+: ", "")
+        tt.error("config", ("--set %s: %s"):format(text, why))
     end
     if decoded == nil then decoded = json.null end
     local names = {}
