@@ -50,7 +50,12 @@ extension Column {
     /// One value for all rows.
     public func aggregate(_ aggregate: Aggregate) throws -> Value {
         if count == 0 { return aggregate == .count || aggregate == .nUnique ? .int(0) : .null }
-        return try self.aggregate(aggregate, over: .single(rowCount: count)).value(0)
+        return try aggregateColumn(aggregate).value(0)
+    }
+
+    /// One value for all rows, of which there is one at least, as a column of one row.
+    public func aggregateColumn(_ aggregate: Aggregate) throws -> Column {
+        try self.aggregate(aggregate, over: .single(rowCount: count))
     }
 
     private func counts(_ groups: RowGroups) -> Buffer<Int64> {

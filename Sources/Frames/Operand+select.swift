@@ -113,6 +113,25 @@ extension Column {
         return Column(.bool(flags))
     }
 
+    /// Whether each row equals one of the rows of `other`, a column of the same type; null as in `Operand.isIn`.
+    public func isIn(_ other: Column) throws -> Column {
+        guard dtype == other.dtype else {
+            throw FrameError(
+                "frame.type", "cannot look for \(dtype.name) values in a \(other.dtype.name) column; cast one of them")
+        }
+        let groups = try RowGroups.of([Column.concat([other, self])], rowCount: other.count + count)
+        let known = Buffer<UInt8>(repeating: 0, count: groups.count)
+        for row in 0..<other.count where !other.isNull(row) { known.pointer[Int(groups.ofRow.pointer[row])] = 1 }
+        let hasNull = other.nullCount > 0
+        let flags = Buffer<UInt8>(uninitialized: count)
+        let valid = Buffer<UInt8>(uninitialized: count)
+        for row in 0..<count {
+            flags.pointer[row] = known.pointer[Int(groups.ofRow.pointer[other.count + row])]
+            valid.pointer[row] = isNull(row) || (hasNull && flags.pointer[row] == 0) ? 0 : 1
+        }
+        return Column(.bool(flags), validity: validity == nil && !hasNull ? nil : valid)
+    }
+
     /// Nulls replaced by `value`, a scalar or a column of the same length and a type that fits.
     public func fillNull(_ value: Operand) throws -> Column {
         guard validity != nil else { return self }

@@ -4,6 +4,8 @@ import LuaHost
 public func allModules() -> [LuaModule] {
     [
         SQLModule.module,
+        FrameModule.module,
+        CSVModule.module,
         JSONModule.module,
         YAMLModule.module,
         FSModule.module,
