@@ -35,7 +35,7 @@ extension Argument {
         let top = lua_gettop(L)
         defer { lua_settop(L, top) }
         let count = try length()
-        if try isArray(count) {
+        if try isArray() {
             var elements: [Value] = []
             elements.reserveCapacity(count)
             for i in 0..<count {
@@ -55,8 +55,9 @@ extension Argument {
         return .object(members)
     }
 
-    /// Whether the table, of `count` elements, is to be read as an array.
-    private func isArray(_ count: Int) throws -> Bool {
+    /// Whether a table is an array: its keys are 1…n with n > 0, or its metatable has `__array = true`.
+    public func isArray() throws -> Bool {
+        let count = try length()
         try call.reserve(4)
         let top = lua_gettop(L)
         defer { lua_settop(L, top) }

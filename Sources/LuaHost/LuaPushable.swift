@@ -176,6 +176,21 @@ extension Call {
         lua_rawset(L, -3)
     }
 
+    /// Says in which order `Argument.pairs` reads the fields of the table pushed last, as an object's `Value` does.
+    /// Sorted names need no saying.
+    public func setOrder(_ names: [String]) {
+        let isSorted = zip(names, names.dropFirst()).allSatisfy { precedes($0, $1) }
+        if isSorted { return }
+        reserveForPush()
+        state.setOrder(names, on: L)
+    }
+
+    /// Marks the table pushed last as an array although it is empty.
+    public func setArray() {
+        reserveForPush()
+        state.setArrayMetatable(on: L)
+    }
+
     /// Appends to the table pushed last at `index`, counted from 1.
     public func setElement(_ index: Int, _ value: any LuaPushable) {
         value.push(to: self)

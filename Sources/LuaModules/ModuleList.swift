@@ -6,6 +6,8 @@ public func allModules() -> [LuaModule] {
         SQLModule.module,
         FrameModule.module,
         CSVModule.module,
+        CheckpointModule.module,
+        ONNXModule.module,
         JSONModule.module,
         YAMLModule.module,
         FSModule.module,
