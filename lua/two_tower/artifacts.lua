@@ -1,8 +1,8 @@
 --- The artifacts: what serving reads. ONNX user tower, JSON side files, item embeddings; each written whole or not.
 
-local fs = require("tt.fs")
+local columns = require("two_tower.columns")
 local features = require("tt.features")
-local frame = require("tt.frame")
+local fs = require("tt.fs")
 local hash = require("tt.hash")
 local json = require("tt.json")
 local model = require("two_tower.model")
@@ -114,6 +114,7 @@ end
 ---@param each? fun(rows: integer) called per block written
 function artifacts.write_embeddings(path, ids, matrix, tower, fingerprint, each)
     fs.mkdir(fs.dirname(path))
+    local texts = columns.frame({ { "video_id", ids:cast("string") } })
     local writer <close> = parquet.writer(path, {
         schema = { { "video_id", "string" }, { "embedding", "list<float32>" } },
         compression = "snappy",
@@ -121,10 +122,7 @@ function artifacts.write_embeddings(path, ids, matrix, tower, fingerprint, each)
     })
     model.embed(tower, matrix, function(first, block)
         local count = block:shape()[1]
-        writer:write(frame.from_columns({
-            { "video_id", ids:slice(first, count):cast("string") },
-            { "embedding", features.to_column(block) },
-        }))
+        writer:write(texts:slice(first, count):with({ { "embedding", features.to_column(block) } }))
         if each then each(count) end
     end)
     writer:finish()

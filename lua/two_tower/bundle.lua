@@ -9,8 +9,7 @@ local parquet = require("tt.parquet")
 local bundle = {}
 
 local function refuse(folder, message, ...)
-    error({ code = "bundle.invalid", message = ("'%s': "):format(folder) .. message:format(...),
-        details = { folder = folder } }, 0)
+    tt.error("bundle.invalid", ("'%s': "):format(folder) .. message:format(...), { folder = folder }, 2)
 end
 
 local function read_json(folder, name)
@@ -102,14 +101,8 @@ function bundle.check(folder, set)
     check_normalizer(folder, schema)
 
     local file <close> = parquet.open(fs.join(folder, artifacts.EMBEDDINGS))
-    local dim = meta.embedding_dim
-    if file:height() > 0 then
-        for block in file:row_groups() do
-            dim = block:slice(1, 1).embedding[1]
-            dim = #dim
-            break
-        end
-    end
+    local first = file:row_groups()()
+    local dim = first and first:height() > 0 and #first.embedding[1] or meta.embedding_dim
     agree(folder, "the embedding dimension", { artifacts.SCHEMA, schema.embedding_dim },
         { artifacts.META, meta.embedding_dim }, { artifacts.EMBEDDINGS, dim })
     agree(folder, "the model's fingerprint", { artifacts.META, meta.model_fingerprint },

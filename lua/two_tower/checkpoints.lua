@@ -65,8 +65,7 @@ function checkpoints.save(path, trained)
 end
 
 local function refuse(path, message, ...)
-    error({ code = "checkpoint.content", message = ("checkpoint '%s': "):format(path) .. message:format(...),
-        details = { path = path } }, 0)
+    tt.error("checkpoint.content", ("checkpoint '%s': "):format(path) .. message:format(...), { path = path }, 2)
 end
 
 local function read_time(path, pipeline, key)

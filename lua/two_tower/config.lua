@@ -4,14 +4,12 @@ local config = require("tt.config")
 local declared = require("two_tower.features")
 local fs = require("tt.fs")
 local json = require("tt.json")
+local yaml = require("tt.yaml")
 
 local settings = {}
 
 --- Where the configuration is read from when no `--config` is given and the file exists.
 settings.DEFAULT_PATH = "config/default.yaml"
-
--- What the shipped file says on top of the defaults; it also stands in where that file is not at hand.
-local SHIPPED = { training = { logit_scale = 10.0, logit_bias = true } }
 
 local function schema(set)
     local section = set:config_section()
@@ -93,14 +91,17 @@ function settings.check_features(effective, set)
 end
 
 --- Reads a configuration, fills in defaults and checks it.
----@param path? string nil reads `config/default.yaml` where it exists, else takes what the shipped file says
+---@param path? string nil reads `config/default.yaml` where it exists, else the copy inside the program
 ---@param options? { set?: string[], features?: two_tower.FeatureSet } `set` holds overrides, `training.lr=0.01`
 ---@return table effective
 function settings.load(path, options)
     options = options or {}
     local set = options.features or declared
     local source = path
-    if not source then source = fs.exists(settings.DEFAULT_PATH) and settings.DEFAULT_PATH or SHIPPED end
+    if not source then
+        source = fs.exists(settings.DEFAULT_PATH) and settings.DEFAULT_PATH
+            or yaml.decode(tt.carried(settings.DEFAULT_PATH))
+    end
     local effective = config.load(source, schema(set), { set = options.set })
     -- Null and 0 both mean no clipping; 0 survives in files that have no null.
     if effective.training.gradient_clip_norm == nil then effective.training.gradient_clip_norm = 0.0 end

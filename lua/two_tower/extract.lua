@@ -16,16 +16,14 @@ local extract = {}
 ---@field reference_time integer|nil newest effective decision, microseconds UTC
 ---@field item_reference_time integer|nil newest release of any video
 
--- How one column is read. PostgreSQL hands over clean values; SQLite, which stores what it is given, hands over texts
--- and numbers that `convert` casts.
+-- How one column is read. PostgreSQL hands over typed values, infinite times as null; SQLite, which stores what it is
+-- given, hands over texts that are cast afterwards.
 local postgresql = {
     prefix = "public.",
     uuid = function(name) return name end,
     text = function(name) return name end,
-    time = function(name) return ("CASE WHEN isfinite(%s) THEN %s::timestamptz END"):format(name, name) end,
-    number = function(name)
-        return ("CASE WHEN %s::text NOT IN ('NaN', 'Infinity', '-Infinity') THEN %s::float8 END"):format(name, name)
-    end,
+    time = function(name) return name .. "::timestamptz" end,
+    number = function(name) return name end,
 }
 local sqlite = {
     prefix = "",
@@ -39,62 +37,52 @@ local sqlite = {
     end,
 }
 
-local CAST = { uuid = "uuid", time = "timestamp", number = "float64" }
+local CAST = { time = "timestamp", number = "float64" }
 
 local function dialect_of(db) return db:dialect() == "sqlite" and sqlite or postgresql end
-
-local function column_names(db, name)
-    local names = {}
-    local ok, columns = pcall(db.columns, db, name)
-    if ok then
-        for _, column in ipairs(columns) do names[column.name] = true end
-    elseif columns.code == "interrupted" then
-        error(columns, 0)
-    end
-    return names
-end
 
 -- Reads a table or join: `columns` is a list of { name, kind, optional?, from? }.
 local function read(db, source, columns, present, where)
     local dialect = dialect_of(db)
-    local select, missing = {}, {}
+    local select, missing, types = {}, {}, {}
     for _, column in ipairs(columns) do
         local name, kind = column[1], column[2]
         if not present or present[column.from or name] then
             local expression = dialect[kind]((column.alias and column.alias .. "." or "") .. (column.from or name))
             select[#select + 1] = ("%s AS %s"):format(expression, name)
+            if kind == "uuid" then types[name] = "uuid" end
         elseif column.optional then
             missing[#missing + 1] = column
         else
-            error({ code = "extract.no_column", message = ("table '%s' has no column '%s'; see the list of input "
-                .. "tables in the documentation"):format(source, name) }, 0)
+            tt.error("extract.no_column", ("table '%s' has no column '%s'"):format(source, column.from or name),
+                { table = source, column = column.from or name })
         end
     end
     local query = ("SELECT %s FROM %s%s"):format(table.concat(select, ", "), dialect.prefix, source)
-    local frame = db:read(where and query .. " WHERE " .. where or query)
+    local frame = db:read(where and query .. " WHERE " .. where or query, { types = types })
     for _, column in ipairs(missing) do frame = frame:with({ { column[1], "null" } }) end
+    -- Unreadable dates and numbers are null; an id that is no UUID was an error of the read.
     local casts = {}
     for _, column in ipairs(columns) do casts[column[1]] = CAST[column[2]] end
-    -- Unreadable dates and numbers are null; an id that is no UUID is an error.
-    local ids, rest = {}, {}
-    for name, dtype in pairs(casts) do
-        if dtype == "uuid" then ids[name] = dtype else rest[name] = dtype end
-    end
-    if next(ids) then frame = frame:cast(ids) end
-    if next(rest) then frame = frame:cast(rest, { strict = false }) end
+    if next(casts) then frame = frame:cast(casts, { strict = false }) end
     for _, column in ipairs(columns) do
         if column[2] == "number" then
-            frame = frame:with({ { column[1], ("if(is_finite(%s), %s, null)"):format(column[1], column[1]) } })
+            -- False for NaN and the infinities.
+            frame = frame:with({ { column[1], ("if(abs(%s) <= 1.7976931348623157e308, %s, null)")
+                :format(column[1], column[1]) } })
         end
     end
     return frame
 end
 
 local function table_columns(db, name)
-    local present = column_names(db, name)
-    if not next(present) then
-        error({ code = "extract.no_table", message = ("the database has no table '%s'; load the input tables first "
-            .. "('tt demo.lua' makes a database to try)"):format(name), details = { table = name } }, 0)
+    local present, exists = {}, false
+    for _, known in ipairs(db:tables()) do exists = exists or known == name end
+    if exists then
+        for _, column in ipairs(db:columns(dialect_of(db).prefix .. name)) do present[column.name] = true end
+    else
+        tt.error("extract.no_table", ("the database has no table '%s'; load the input tables first ('tt demo.lua' "
+            .. "makes a database to try)"):format(name), { table = name })
     end
     return present
 end
@@ -115,6 +103,14 @@ function extract.videos(db)
         { "id", "uuid" }, { "price", "number" }, { "duration_seconds", "number" }, { "product_released_at", "time" },
         { "distribution_started_at", "time", optional = true }, { "safety_level", "number", optional = true },
     }, table_columns(db, "videos")):sort({ "id" })
+end
+
+--- Reads titles, for people to read.
+---@param db tt.Database
+---@return tt.Frame titles video_id, title
+function extract.titles(db)
+    return read(db, "videos", { { "video_id", "uuid", from = "id" }, { "title", "text", optional = true } },
+        table_columns(db, "videos"))
 end
 
 --- Reads the names of one kind that videos carry, from the flattened table (`video_tags.tag_name`) or from the deployed

@@ -1,8 +1,8 @@
 --- What follows from a list of feature declarations: columns, vocabularies, scalers, stores, schema segments and the
 --- configuration section. `two_tower.features` holds the list.
 
+local columns = require("two_tower.columns")
 local features = require("tt.features")
-local frame = require("tt.frame")
 local json = require("tt.json")
 
 ---@class two_tower.Feature
@@ -27,7 +27,7 @@ FeatureSet.__index = FeatureSet
 local module = {}
 
 local function fail(message, ...)
-    error({ code = "features.declaration", message = message:format(...) }, 0)
+    tt.error("features.declaration", message:format(...))
 end
 
 local ENTITIES = { user = true, item = true }
@@ -132,15 +132,14 @@ end
 ---@param payload two_tower.Payload
 ---@return tt.Frame numbers float64 columns in the order of the vector, defaults in place of nulls
 function FeatureSet:compute(entity, payload)
-    local columns = {}
+    local numbers = {}
     for _, feature in ipairs(self:features(entity)) do
         if not feature.vocabulary then
-            local column = feature.fn and feature.fn(payload.frame) or payload.frame:eval(feature.expr)
-            column = column:cast("float64"):fill_null(feature.default or 0)
-            columns[#columns + 1] = { feature.name, column }
+            local column = feature.fn and feature.fn(payload.frame) or columns.eval(payload.frame, feature.expr)
+            numbers[#numbers + 1] = { feature.name, column:cast("float64"):fill_null(feature.default or 0) }
         end
     end
-    return frame.from_columns(columns)
+    return columns.frame(numbers)
 end
 
 --- Fits the vocabularies over the items' token lists.

@@ -3,13 +3,7 @@
 
 local payloads = {}
 
-local function timestamp_column(micros, count)
-    local now = require("tt.frame").column({ micros }, "timestamp")
-    local ones = {}
-    if count == 0 then return now:slice(1, 0) end
-    for index = 1, count do ones[index] = 1 end
-    return now:take(ones)
-end
+local function with_now(rows, micros) return rows:with({ { "now", micros } }):cast({ now = "timestamp" }) end
 
 --- Payloads of users over a set of effective decisions.
 ---@param data two_tower.Data
@@ -50,7 +44,7 @@ function payloads.users(data, decisions, profiles, now)
         return liked:join(frame, { on = "video_id" }):select({ "user_id", "token" }):rename({ user_id = "owner" })
     end
     return {
-        frame = users:with({ { "now", timestamp_column(now, users:height()) } }),
+        frame = with_now(users, now),
         lists = { tags = names(data.tags), performers = names(data.performers) },
     }
 end
@@ -60,10 +54,9 @@ end
 ---@param now integer|nil reference time; nil when no video has a release date
 ---@return two_tower.Payload
 function payloads.items(data, now)
-    local videos = data.videos
     local function names(frame) return frame:rename({ video_id = "owner" }) end
     return {
-        frame = videos:with({ { "now", timestamp_column(now or 0, videos:height()) } }),
+        frame = with_now(data.videos, now or 0),
         lists = { tags = names(data.tags), performers = names(data.performers) },
     }
 end

@@ -1,5 +1,6 @@
 --- Samples: which decisions are learnt from, which validate, and the negatives drawn beside them.
 
+local columns = require("two_tower.columns")
 local features = require("tt.features")
 local frame = require("tt.frame")
 
@@ -41,18 +42,19 @@ local function negatives(side, users, taken, population, options)
         { "is_nope", "if(decision_type == 'nope', 1, 0)" },
     }):group_by({ "user_id" }):agg({ { "is_like", "sum", as = "likes" }, { "is_nope", "sum", as = "nopes" } })
     local wanted = users:select({ "user_id" }):join(counts, { on = "user_id", how = "left" })
-        :with({ { "wanted", ("if(likes is null, 0, if(likes > 1, likes, 1) * %d - nopes)"):format(options.ratio) } })
-        .wanted:clamp(0)
+        :with({ { "wanted", ("if(likes is null, 0, greatest(0, greatest(likes, 1) * %d - nopes))")
+            :format(options.ratio) } })
+        .wanted
     return features.sample_without({ wanted = wanted, population = population, taken_group = taken.user_row,
         taken_item = taken.item_row, seed = options.seed, stream = options.stream })
 end
 
 -- Decisions first, then the drawn negatives: user row, item row and label of every sample.
 local function assemble(side, user_index, item_index, drawn)
-    local decided = frame.from_columns({
+    local decided = columns.frame({
         { "user", user_index:rows(side.user_id) },
         { "item", item_index:rows(side.video_id) },
-        { "label", side:eval("if(decision_type == 'like', 1.0, 0.0)") },
+        { "label", columns.eval(side, "if(decision_type == 'like', 1.0, 0.0)") },
     })
     local all = frame.concat({ decided, drawn:rename({ group = "user" }):with({ { "label", "0.0" } }) })
     return {
@@ -72,9 +74,9 @@ function samples.build(data, config)
     local training = config.training
     local train, val = samples.split(data, config.seed, training.train_val_split)
     if train:height() == 0 then
-        error({ code = "samples.none", message = ("no sample to train on: %d decisions, %d profiles and %d videos were "
-            .. "read, but no like or nope of a user with a profile on an existing video is on the training side")
-            :format(data.decisions:height(), data.profiles:height(), data.videos:height()) }, 0)
+        tt.error("samples.none", ("no sample to train on: %d decisions, %d profiles and %d videos were read, but no "
+            .. "like or nope of a user with a profile on an existing video is on the training side")
+            :format(data.decisions:height(), data.profiles:height(), data.videos:height()))
     end
     local users = data.profiles:join(frame.concat({ train, val }), { on = "user_id", how = "semi" })
     local user_index, item_index = features.row_index(users.user_id), features.row_index(data.videos.id)

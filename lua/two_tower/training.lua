@@ -1,8 +1,8 @@
 --- The training loop: epochs over shuffled batches, validation after each, the best epoch's weights kept as a copy.
 --- It is meant to be edited; `loss` and `optimizer` below are the usual places.
 
+local columns = require("two_tower.columns")
 local features = require("tt.features")
-local frame = require("tt.frame")
 local json = require("tt.json")
 local log = require("tt.log")
 local model = require("two_tower.model")
@@ -60,9 +60,9 @@ end
 local function validate(towers, stores, side, scale, bias)
     local scores = logits(towers, stores, side, scale, bias)
     local loss = nn.no_grad(function() return nn.bce_with_logits(scores, side.label):item() end)
-    local right = frame.from_columns({
+    local right = columns.eval(columns.frame({
         { "score", features.to_column(scores) }, { "label", features.to_column(side.label) },
-    }):eval("if((score > 0 and label > 0.5) or (score <= 0 and label < 0.5), 1.0, 0.0)")
+    }), "if((score > 0 and label > 0.5) or (score <= 0 and label < 0.5), 1.0, 0.0)")
     return loss, right:mean(), scores
 end
 
