@@ -55,11 +55,12 @@ let chosen = Context.environment["TT_TESTS"].map { $0.split(separator: " ").map(
 // What tests import beside the target they test.
 let beside: [String: [Target.Dependency]] = [
     "Checkpoints": ["Base", "Tensors"], "ONNX": ["Base", "Tensors", "Networks"], "Tensors": ["Base", "CKernels"],
-    "Networks": ["Base", "Tensors"], "Training": ["Base", "Tensors", "Networks"],
+    "Parquet": ["Base", "Frames", "CCodecs"], "Networks": ["Base", "Tensors"], "Training": ["Base", "Tensors", "Networks"],
 ]
 let tests: [Target] = tested.filter(chosen.contains).map { name in
     .testTarget(
-        name: name + "Tests", dependencies: [.byName(name: name)] + beside[name, default: []])
+        name: name + "Tests", dependencies: [.byName(name: name)] + beside[name, default: []],
+        exclude: name == "Parquet" ? ["Fixtures"] : [])
 }
 
 let package = Package(

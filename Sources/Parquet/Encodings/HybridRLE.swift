@@ -124,7 +124,7 @@ struct HybridRLEEncoder {
 
     private mutating func flushLiterals() {
         guard !literals.isEmpty else { return }
-        header(literals.count / 8 << 1 | 1)
+        header((literals.count / 8) << 1 | 1)
         var word: UInt64 = 0
         var filled = 0
         for value in literals {

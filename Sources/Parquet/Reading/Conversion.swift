@@ -151,19 +151,23 @@ extension Conversion {
             let power = Self.powerOfTen(scale)
             for index in 0..<count {
                 let value = Int32(littleEndian: raw.loadUnaligned(fromByteOffset: index * 4, as: Int32.self))
-                target[index] = Double(value) / power
+                target[index] = Self.decimal(Int128(value), scale, power)
             }
         case .decimal64(let scale):
             let power = Self.powerOfTen(scale)
             for index in 0..<count {
                 let value = Int64(littleEndian: raw.loadUnaligned(fromByteOffset: index * 8, as: Int64.self))
-                target[index] = Double(value) / power
+                target[index] = Self.decimal(Int128(value), scale, power)
             }
         case .decimalBytes(let scale):
             let power = Self.powerOfTen(scale)
             for index in 0..<count {
                 let bytes = UnsafeRawBufferPointer(rebasing: raw[index * width..<(index + 1) * width])
-                target[index] = Self.bigEndian(bytes) / power
+                if width <= 16 {
+                    target[index] = Self.decimal(Self.bigEndian(bytes), scale, power)
+                } else {
+                    target[index] = Self.approximate(bytes) / power
+                }
             }
         default: preconditionFailure("not a float64 conversion")
         }
@@ -181,21 +185,29 @@ extension Conversion {
         }
     }
 
-    /// A two's complement number of any length, rounded once while it has up to 128 bits.
-    static func bigEndian(_ bytes: UnsafeRawBufferPointer) -> Double {
+    /// `value` / 10^`scale` as the nearest double.
+    private static func decimal(_ value: Int128, _ scale: Int, _ power: Double) -> Double {
+        // One division of two exact numbers is rounded once; the rest goes through the text, which is slow and right.
+        if value.magnitude <= 1 << 53 && scale <= 22 { return Double(Int64(value)) / power }
+        return Double("\(value)e-\(scale)") ?? .nan
+    }
+
+    /// A two's complement number of at most 16 bytes.
+    static func bigEndian(_ bytes: UnsafeRawBufferPointer) -> Int128 {
         guard let first = bytes.first else { return 0 }
-        if bytes.count <= 16 {
-            var value: Int128 = first >= 0x80 ? -1 : 0
-            for byte in bytes { value = value << 8 | Int128(byte) }
-            return Double(value)
-        }
-        var value = first >= 0x80 ? -1.0 : 0.0
+        var value: Int128 = first >= 0x80 ? -1 : 0
+        for byte in bytes { value = value << 8 | Int128(byte) }
+        return value
+    }
+
+    /// A longer one, rounded on the way.
+    static func approximate(_ bytes: UnsafeRawBufferPointer) -> Double {
+        var value = bytes.first ?? 0 >= 0x80 ? -1.0 : 0.0
         for byte in bytes { value = value * 256 + Double(byte) }
         return value
     }
 
     private static func powerOfTen(_ scale: Int) -> Double {
-        // Exact up to 10^22, so that for up to 15 digits the division gives the nearest double.
         var power = 1.0
         for _ in 0..<scale { power *= 10 }
         return power

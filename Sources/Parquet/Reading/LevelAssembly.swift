@@ -90,7 +90,7 @@ final class ListAssembly: LevelAssembly {
                 validity[rows] = level >= listDefinition ? 1 : 0
                 if level < listDefinition { hasNulls = true }
                 rows += 1
-            } else if rows == 0 || level <= listDefinition {
+            } else if rows == 0 || level <= listDefinition || offsets[rows - 1] == Int64(slots) {
                 throw ParquetError.outOfSpec("a repeated value without a list that it belongs to")
             }
             if level > listDefinition {

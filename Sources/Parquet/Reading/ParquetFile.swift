@@ -4,7 +4,7 @@ import Frames
 /// An open Parquet file. Opening reads the footer only; rows are decoded when they are asked for.
 ///
 /// Column types: integers of all widths, TIME (microseconds since midnight) → int64; FLOAT and Float16 → float32;
-/// DOUBLE and DECIMAL → float64 (rounded to the nearest double); BOOLEAN → bool; timestamps (nanoseconds rounded down;
+/// DOUBLE and DECIMAL → float64 (the nearest double up to 38 digits); BOOLEAN → bool; timestamps (nanoseconds rounded down;
 /// a timestamp without time zone is taken as UTC), DATE and INT96 → timestamp; UUID → uuid; strings, JSON, enumerations and plain
 /// byte arrays → string; lists of these → list. Everything else is refused when the column is asked for.
 public final class ParquetFile: @unchecked Sendable {
@@ -17,17 +17,22 @@ public final class ParquetFile: @unchecked Sendable {
     public let rowCount: Int
     /// Rows of each row group.
     public let rowGroups: [Int]
-    private var file: MappedFile?
+    private var file: PageBytes?
     private let fileColumns: [FileColumn]
     private let footer: FileMetadata
     private let byteLimit: Int
 
     /// - Parameter maxBytes: how much one read may decode to; nil: 1 GiB or a thousand times the file's size,
     ///   whichever is more. It keeps a file of a few bytes that claims billions of rows from filling the memory.
-    public init(path: String, maxBytes: Int? = nil) throws {
-        self.path = path
+    public convenience init(path: String, maxBytes: Int? = nil) throws {
+        if let maxBytes, maxBytes <= 0 { throw ParquetError(.badParameter, "max_bytes must be positive", path: path) }
         let file = try MappedFile(path: path)
-        if let maxBytes, maxBytes <= 0 { throw ParquetError.badParameter("max_bytes must be positive") }
+        try self.init(path: path, file: PageBytes(bytes: file.bytes, owner: file), maxBytes: maxBytes)
+    }
+
+    /// - Parameter path: names the bytes in messages.
+    init(path: String, file: PageBytes, maxBytes: Int? = nil) throws {
+        self.path = path
         byteLimit = maxBytes ?? max(1 << 30, file.bytes.count.multipliedReportingOverflow(by: 1000).partialValue)
         let (footer, columns) = try ParquetError.at(path: path) {
             let footer = try FileMetadata(file: file.bytes)

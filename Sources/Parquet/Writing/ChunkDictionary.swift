@@ -79,7 +79,7 @@ struct ChunkDictionary {
     }
 
     private static func strings(_ leaves: [ColumnSlice]) throws -> ChunkDictionary? {
-        var builder = PoolBuilder()
+        let builder = StringPoolBuilder()
         var indices: [UInt32] = []
         indices.reserveCapacity(leaves.reduce(0) { $0 + $1.rows.count })
         var entryBytes = 0
@@ -95,11 +95,11 @@ struct ChunkDictionary {
             }
             for row in leaf.rows where !leaf.column.isNull(row) {
                 let code = Int(codes[row])
-                let string = UnsafeRawBufferPointer(pool[bytesAt: code])
+                let string = pool[bytesAt: code]
                 var index = pool.isDistinct ? known[code] : -1
                 if index < 0 {
                     let before = builder.count
-                    index = builder.intern(string)
+                    index = builder.code(for: string)
                     if builder.count > before { entryBytes += 4 + string.count }
                     if pool.isDistinct { known[code] = index }
                 }
@@ -116,7 +116,7 @@ struct ChunkDictionary {
         guard pays(entries: builder.count, entryBytes: entryBytes, values: indices.count, plainBytes: plainBytes) else {
             return nil
         }
-        let entries = builder.finish(isDistinct: true)
+        let entries = builder.finish()
         var page: [UInt8] = []
         page.reserveCapacity(entryBytes)
         for code in 0..<entries.count { page.append(byteArray: entries[bytesAt: code]) }
