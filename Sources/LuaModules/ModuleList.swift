@@ -13,6 +13,7 @@ public func allModules() -> [LuaModule] {
         FSModule.module,
         HashModule.module,
         TimeModule.module,
+        ParquetModule.module,
         CLIModule.module,
         FeaturesModule.module,
         RandomModule.module,
