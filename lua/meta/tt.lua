@@ -96,6 +96,9 @@ tt.log = require "tt.log"
 --- Lists a bundle's files with digests and checks them.
 tt.manifest = require "tt.manifest"
 
+--- Parquet files.
+tt.parquet = require "tt.parquet"
+
 --- Shows how far a loop is.
 tt.progress = require "tt.progress"
 

@@ -202,6 +202,9 @@ save("arrow_nulls.parquet", "nulls", arrow_nulls)
 pl.from_arrow(arrow_nulls).write_parquet(HERE / "polars_nulls.parquet")
 files["polars_nulls.parquet"] = "nulls"
 
+# Bytes that are no text, which JSON could not show.
+pq.write_table(pa.table({"x": pa.array([b"\xff\xfe"])}), HERE / "arrow_no_text.parquet")
+
 duck.execute("""CREATE TABLE kinds AS SELECT * FROM (VALUES
   (1::TINYINT, 2::UTINYINT, 3::UINTEGER, 4.5::DECIMAL(9,1), 4.5::DECIMAL(18,1), 4.5::DECIMAL(30,1), 7::HUGEINT, 'a'::BLOB,
    '00000000-0000-4000-8000-00000000000a'::UUID, DATE '2025-01-31', TIMESTAMP '2025-01-31 12:00:00.000001',

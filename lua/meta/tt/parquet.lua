@@ -11,8 +11,8 @@
 --   integers of all widths, TIME (microseconds since midnight) int64; FLOAT, Float16 float32; DOUBLE, DECIMAL float64;
 --   BOOLEAN bool; Timestamp (nanoseconds rounded down; without time zone taken as UTC), DATE, INT96 timestamp;
 --   UUID uuid; String, Enum, JSON and plain bytes string; lists of these list<T>.
--- Data pages v1 and v2, all encodings, and the codecs none, snappy, gzip, zstd, lz4_raw are read. Structs, maps, lists of lists,
--- intervals, other codecs and encrypted files are refused with a message that says why; the other columns of
+-- Data pages v1 and v2, all encodings, and the codecs none, snappy, gzip, zstd, lz4_raw are read. Structs, maps, lists
+-- of lists, intervals, other codecs and encrypted files are refused with a message that says why; the other columns of
 -- such a file can be read by naming them in `columns`.
 --
 -- Errors name file, column, row group and page: `parquet.out_of_spec` (a damaged file), `parquet.unsupported`,
@@ -27,11 +27,17 @@ local parquet = {}
 ---@field compression_level? integer of zstd, 1 (fast) to 19 (small) (default: 3)
 ---@field row_group_rows? integer rows of a row group (default: 122880)
 ---@field page_bytes? integer size at which a data page ends, before compression (default: 1048576)
----@field dictionary? boolean strings, integers, timestamps and UUIDs through a dictionary where that is smaller (default: true)
----@field byte_stream_split? string[]|boolean float columns, and lists of floats, to split into byte streams, which compresses them better; true for all (default: none)
----@field binary? string[] string columns to store as plain bytes; the others must be valid UTF-8 (default: none)
+---@field dictionary? boolean all but floats and booleans through a dictionary where that is smaller (default: true)
+---@field byte_stream_split? string[]|boolean float columns, and lists of floats, stored as byte streams, which
+---compresses them better; true for all (default: none)
+---@field binary? string[] string columns stored as plain bytes; the others must be valid UTF-8 (default: none)
 ---@field uuid? "string"|"fixed" UUIDs as canonical text, or as 16 bytes with the UUID type (default: "string")
----@field metadata? table<string, string> key-value pairs for the footer, in byte order of the keys unless the table has an order
+---@field metadata? table<string, string> pairs for the footer, in byte order of the keys unless the table has an order
+
+---@class tt.parquet.ReadOptions
+---@field columns? string[] which and in what order (default: all)
+---@field max_bytes? integer how much memory the rows may take, against files that claim more than they can hold
+---(default: 1 GiB or a thousand times the file's size, whichever is more)
 
 ---@class tt.parquet.Column
 ---@field name string
@@ -85,7 +91,7 @@ function parquet.writer(path, opts) end
 --- Raises `parquet.out_of_spec`, `parquet.unsupported`, `parquet.bad_parameter` (no such column),
 --- `parquet.would_allocate_too_much`, `fs.not_found`, `fs.denied`, `fs.failed`.
 ---@param path string
----@param opts? { columns?: string[], max_bytes?: integer } columns: which and in what order (default: all); max_bytes: how much memory the rows may take, against files that claim more than they can hold (default: 1 GiB or a thousand times the file's size)
+---@param opts? tt.parquet.ReadOptions
 ---@return tt.Frame
 function parquet.read(path, opts) end
 
@@ -101,7 +107,7 @@ function parquet.read(path, opts) end
 ---
 --- Raises `parquet.out_of_spec`, `parquet.unsupported` (encrypted), `fs.not_found`, `fs.denied`, `fs.failed`.
 ---@param path string
----@param opts? { max_bytes?: integer } how much memory one read may take (default: 1 GiB or a thousand times the file's size)
+---@param opts? { max_bytes?: integer } how much memory one read may take, as in `parquet.read`
 ---@return tt.ParquetFile
 function parquet.open(path, opts) end
 
