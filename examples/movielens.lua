@@ -3,9 +3,9 @@
 --   tt examples/movielens.lua DIR --db sqlite:movielens.sqlite
 --   tt pipeline.lua --db sqlite:movielens.sqlite --version movielens-1
 --
--- From the data: ratings of 4 and more are likes, those of 2.5 and less nopes, what lies between is left out; genres and
--- the tags people gave are tags; the year in a title becomes a release date on 1 January; a profile begins a day before
--- its first rating. Ids become UUIDs that end in the MovieLens number.
+-- From the data: ratings of 4 and more are likes, those of 2.5 and less nopes, what lies between is left out; genres
+-- and the tags people gave are tags; the year in a title becomes a release date on 1 January; a profile begins a day
+-- before its first rating. Ids become UUIDs that end in the MovieLens number.
 --
 -- Invented, since MovieLens has none: prices, durations and performers, drawn from a seed and without any relation to
 -- who likes what.

@@ -5,12 +5,15 @@ local features = require("tt.features")
 local fs = require("tt.fs")
 local hash = require("tt.hash")
 local json = require("tt.json")
-local model = require("two_tower.model")
+local nn = require("tt.nn")
 local onnx = require("tt.onnx")
 local parquet = require("tt.parquet")
 local time = require("tt.time")
 
 local artifacts = {}
+
+-- Rows handed to the Parquet writer at a time.
+local BLOCK = 65536
 
 artifacts.ONNX = "user_tower.onnx"
 artifacts.SCHEMA = "feature_schema.json"
@@ -115,17 +118,21 @@ end
 function artifacts.write_embeddings(path, ids, matrix, tower, fingerprint, each)
     fs.mkdir(fs.dirname(path))
     local texts = columns.frame({ { "video_id", ids:cast("string") } })
+    local vectors = nn.embed(tower, matrix)
     local writer <close> = parquet.writer(path, {
-        schema = { { "video_id", "string" }, { "embedding", "list<float32>" } },
         compression = "snappy",
         metadata = { [artifacts.FINGERPRINT_KEY] = fingerprint },
     })
-    model.embed(tower, matrix, function(first, block)
-        local count = block:shape()[1]
-        writer:write(texts:slice(first, count):with({ { "embedding", features.to_column(block) } }))
-        if each then each(count) end
-    end)
-    writer:finish()
+    -- One frame in any case: it tells the writer the schema even when there is no video.
+    local first = 1
+    repeat
+        local last = math.min(first + BLOCK - 1, #matrix)
+        writer:write(texts:slice(first, last - first + 1)
+            :with({ { "embedding", features.to_column(vectors:slice(1, first, last)) } }))
+        if each then each(last - first + 1) end
+        first = last + 1
+    until first > #matrix
+    writer:close()
 end
 
 return artifacts

@@ -101,8 +101,7 @@ function bundle.check(folder, set)
     check_normalizer(folder, schema)
 
     local file <close> = parquet.open(fs.join(folder, artifacts.EMBEDDINGS))
-    local first = file:row_groups()()
-    local dim = first and first:height() > 0 and #first.embedding[1] or meta.embedding_dim
+    local dim = file:height() > 0 and #file:read_row_group(1):head(1).embedding[1] or meta.embedding_dim
     agree(folder, "the embedding dimension", { artifacts.SCHEMA, schema.embedding_dim },
         { artifacts.META, meta.embedding_dim }, { artifacts.EMBEDDINGS, dim })
     agree(folder, "the model's fingerprint", { artifacts.META, meta.model_fingerprint },

@@ -170,11 +170,9 @@ end
 
 --- The towers of a loaded checkpoint.
 ---@param loaded two_tower.Loaded
----@param set two_tower.FeatureSet
 ---@return two_tower.Model
-function checkpoints.model(loaded, set)
-    local towers = model.new(set:widths("user", loaded.sizes), set:widths("item", loaded.sizes),
-        loaded.embedding_dim, 0, loaded.hidden)
+function checkpoints.model(loaded)
+    local towers = model.new(loaded.user_dim, loaded.item_dim, loaded.embedding_dim, 0, loaded.hidden)
     model.load_state(towers, loaded.state)
     return towers
 end

@@ -66,7 +66,7 @@ local function placed(generator, videos, options)
     for dimension = 1, DIMENSIONS do
         local name = "f" .. dimension
         at = at:with({ { name, positions[name]:take(pairs_.name) } })
-        means[dimension] = { name, "mean" }
+        means[dimension] = { name, "mean", as = name }
     end
     return pairs_, at:group_by({ "video" }):agg(means)
 end

@@ -208,18 +208,6 @@ function FeatureSet:segments(entity, sizes)
     return json.array(list), width
 end
 
---- The column counts of an entity's matrix: all numbers together, then each bag.
----@param entity "user"|"item"
----@param sizes table<string, integer> tokens per vocabulary
----@return integer[]
-function FeatureSet:widths(entity, sizes)
-    local widths = { #self:numbers(entity) }
-    for _, feature in ipairs(self:features(entity)) do
-        if feature.vocabulary then widths[#widths + 1] = sizes[feature.vocabulary] end
-    end
-    return widths
-end
-
 --- The configuration's `features` section as these declarations would spell it.
 ---@return table
 function FeatureSet:config_section()

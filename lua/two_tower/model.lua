@@ -17,31 +17,31 @@ local DROPOUT = { 0.2, 0.1 }
 
 -- Linear - ReLU - Dropout - Linear - ReLU - Dropout - Linear - L2 normalise. The positions of the linear layers (0, 3,
 -- 6) are part of their names in the checkpoint.
-local function layers(widths, embedding_dim, hidden, seed)
+local function layers(inputs, embedding_dim, hidden, seed, name)
     return nn.sequential({
-        nn.sparse_linear(widths, hidden[1], { seed = seed }),
+        nn.sparse_linear(inputs, hidden[1]),
         nn.relu(),
-        nn.dropout(DROPOUT[1], { seed = seed + 1 }),
-        nn.linear(hidden[1], hidden[2], { seed = seed + 2 }),
+        nn.dropout(DROPOUT[1]),
+        nn.linear(hidden[1], hidden[2]),
         nn.relu(),
-        nn.dropout(DROPOUT[2], { seed = seed + 3 }),
-        nn.linear(hidden[2], embedding_dim, { seed = seed + 4 }),
+        nn.dropout(DROPOUT[2]),
+        nn.linear(hidden[2], embedding_dim),
         nn.normalize(),
-    })
+    }, { seed = seed, name = name })
 end
 
 --- A new model with random weights.
----@param user_widths integer[] columns of the user matrix: dense, then one number per vocabulary
----@param item_widths integer[] the same for items
+---@param user_dim integer width of the user matrix
+---@param item_dim integer width of the item matrix
 ---@param embedding_dim integer
 ---@param seed integer
 ---@param hidden? integer[] sizes of the two hidden layers (default 512, 256)
 ---@return two_tower.Model
-function model.new(user_widths, item_widths, embedding_dim, seed, hidden)
+function model.new(user_dim, item_dim, embedding_dim, seed, hidden)
     hidden = hidden or HIDDEN
     return {
-        user = layers(user_widths, embedding_dim, hidden, seed * 100 + 10),
-        item = layers(item_widths, embedding_dim, hidden, seed * 100 + 20),
+        user = layers(user_dim, embedding_dim, hidden, seed, "user_tower"),
+        item = layers(item_dim, embedding_dim, hidden, seed, "item_tower"),
         embedding_dim = embedding_dim,
     }
 end
@@ -67,7 +67,7 @@ end
 function model.copy_state(towers)
     local state = {}
     for _, entry in ipairs(PREFIX) do
-        for name, tensor in pairs(towers[entry[1]]:state_dict(entry[2])) do state[name] = tensor:detach():clone() end
+        for name, tensor in pairs(towers[entry[1]]:state_dict(entry[2])) do state[name] = tensor end
     end
     return state
 end
@@ -78,8 +78,10 @@ end
 function model.load_state(towers, state)
     for _, entry in ipairs(PREFIX) do
         local part = {}
-        for name in pairs(towers[entry[1]]:state_dict("")) do part[name] = state[entry[2] .. name] end
-        towers[entry[1]]:load_state_dict(part)
+        for name, tensor in pairs(state) do
+            if name:sub(1, #entry[2]) == entry[2] then part[name] = tensor end
+        end
+        towers[entry[1]]:load_state_dict(part, entry[2])
     end
 end
 
@@ -90,20 +92,6 @@ function model.fingerprint(state)
     local bytes = {}
     for index, name in ipairs(model.names()) do bytes[index] = state[name]:bytes() end
     return hash.sha256(table.concat(bytes))
-end
-
---- Unit rows of one tower for a whole matrix, computed in blocks without gradients or dropout.
----@param tower tt.Module
----@param matrix tt.FeatureMatrix n rows
----@param each fun(first: integer, block: tt.Tensor) called per block with its first row (from 1) and its rows [b, e]
----@param block_rows? integer (default 4096)
-function model.embed(tower, matrix, each, block_rows)
-    block_rows = block_rows or 4096
-    tower:eval()
-    for first = 1, #matrix, block_rows do
-        local last = math.min(first + block_rows - 1, #matrix)
-        each(first, nn.no_grad(function() return tower(matrix:range(first, last)) end))
-    end
 end
 
 return model

@@ -61,10 +61,10 @@ function recommend.list(db, options)
     local now = options.now or loaded.reference_time or data.reference_time or time.now()
     local payload = payloads.users(data, decided, profile, now)
     local store = set:store("user", payload, loaded.scalers.user, loaded.vocabularies)
-    local towers = checkpoints.model(loaded, set)
+    local towers = checkpoints.model(loaded)
     local vector = nn.embed(towers.user, store:matrix())
     local items = features.to_tensor(embeddings.embedding)
-    local scores = items:matmul(vector:transpose()):reshape({ items:shape()[1] })
+    local scores = items:matmul(vector:transpose(1, 2)):reshape({ items:size(1) })
 
     local tags = data.tags:group_by({ "video_id" }):agg({ { "token", "list", as = "tags" } })
     local rows = columns.frame({ { "video_id", embeddings.video_id:cast("uuid") },

@@ -22,7 +22,7 @@ local TABLES = {
         { "published_at", "timestamptz", "TEXT" }, { "created_at", "timestamptz", "TEXT" },
         { "safety_level", "smallint", "INTEGER", "DEFAULT 0" },
         { "region_codes", "text[]", "TEXT", "DEFAULT '{}'", "DEFAULT '[]'" },
-        { "is_active", "boolean", "INTEGER", "DEFAULT true", "DEFAULT 1" },
+        { "is_active", "boolean", "BOOLEAN", "DEFAULT true", "DEFAULT 1" },
     } },
     { name = "video_tags", key = { "video_id", "tag_name" }, columns = {
         { "video_id", "uuid", "TEXT", "NOT NULL" }, { "tag_name", "text", "TEXT", "NOT NULL" },

@@ -93,7 +93,7 @@ function stages.export(options)
         if not loaded.item_reference_time and not loaded.has_item_reference then
             log.info("the checkpoint has no reference times; they are written as null")
         end
-        local names = artifacts.export(options.artifacts, loaded, checkpoints.model(loaded, set), set, used)
+        local names = artifacts.export(options.artifacts, loaded, checkpoints.model(loaded), set, used)
         for _, name in ipairs(names) do
             local path = fs.join(options.artifacts, name)
             log.info("wrote", { file = path, bytes = fs.stat(path).size })
@@ -116,7 +116,7 @@ function stages.embeddings(db, options)
         local rows = #store
         local bar <close> = progress.bar({ total = rows, label = "embeddings", unit = "rows" })
         artifacts.write_embeddings(options.embeddings, data.videos.id, store:matrix(),
-            checkpoints.model(loaded, set).item, loaded.fingerprint, function(count) bar:update(count) end)
+            checkpoints.model(loaded).item, loaded.fingerprint, function(count) bar:update(count) end)
         bar:close()
         log.info("wrote", { file = options.embeddings, rows = rows, dim = loaded.embedding_dim,
             bytes = fs.stat(options.embeddings).size })

@@ -39,27 +39,17 @@ end
 local function optimizer(config, parameters, bias)
     local options = config.optimizer
     local groups = { { params = parameters, weight_decay = config.training.weight_decay } }
-    if bias then groups[2] = { params = { bias }, weight_decay = 0 } end
+    if bias then groups[2] = { params = { bias }, weight_decay = 0.0 } end
     return train[options.name](groups, { lr = config.training.lr, betas = options.parameters.betas,
         eps = options.parameters.eps })
 end
 
--- Embeds every user and item once and scores the samples of one side: logits, in sample order.
-local function logits(towers, stores, side, scale, bias)
-    local function all(tower, matrix)
-        local blocks = {}
-        model.embed(tower, matrix, function(_, block) blocks[#blocks + 1] = block end)
-        return tensor.concat(blocks)
-    end
-    local users, items = all(towers.user, stores.users), all(towers.item, stores.items)
-    return nn.no_grad(function()
-        return (users:rows(side.user) * items:rows(side.item)):sum(2) * scale + bias
-    end)
-end
-
+-- Embeds every user and item once, in evaluation mode, and scores the samples of one side: loss, accuracy and logits
+-- in sample order. `bias` is a number here.
 local function validate(towers, stores, side, scale, bias)
-    local scores = logits(towers, stores, side, scale, bias)
-    local loss = nn.no_grad(function() return nn.bce_with_logits(scores, side.label):item() end)
+    local users, items = nn.embed(towers.user, stores.users), nn.embed(towers.item, stores.items)
+    local scores = users:rows(side.user):dot(items:rows(side.item)) * scale + bias
+    local loss = nn.bce_with_logits(scores, side.label):item()
     local right = columns.eval(columns.frame({
         { "score", features.to_column(scores) }, { "label", features.to_column(side.label) },
     }), "if((score > 0 and label > 0.5) or (score <= 0 and label < 0.5), 1.0, 0.0)")
@@ -103,7 +93,7 @@ end
 ---@return two_tower.Result
 function training.run(data, samples, stores, config)
     local options = config.training
-    local towers = model.new(stores.users:widths(), stores.items:widths(), config.artifacts.embedding_dim, config.seed)
+    local towers = model.new(stores.users:width(), stores.items:width(), config.artifacts.embedding_dim, config.seed)
     local scale = options.logit_scale
     local share = positive_share(samples.train)
     local bias = options.logit_bias
@@ -112,7 +102,7 @@ function training.run(data, samples, stores, config)
     local function loss(batch)
         local users, items = nn.parallel({ towers.user, towers.item },
             { stores.users:rows(batch.user), stores.items:rows(batch.item) })
-        local scores = (users * items):sum(2) * scale
+        local scores = users:dot(items) * scale
         if bias then scores = scores + bias end
         return nn.bce_with_logits(scores, batch.label)
     end
@@ -120,7 +110,7 @@ function training.run(data, samples, stores, config)
     local parameters = towers.user:parameters()
     table.move(towers.item:parameters(), 1, #towers.item:parameters(), #parameters + 1, parameters)
     local trainer = train.trainer({ loss = loss, optimizer = optimizer(config, parameters, bias),
-        clip_norm = options.gradient_clip_norm })
+        clip_norm = options.gradient_clip_norm > 0 and options.gradient_clip_norm or nil })
 
     local best, without_gain = nil, 0
     local result = { epochs = 0 }
@@ -131,7 +121,7 @@ function training.run(data, samples, stores, config)
         local train_loss = run_epoch(epoch, trainer, samples.train, config)
         local val_loss, val_acc
         if samples.val.n > 0 then
-            val_loss, val_acc = validate(towers, stores, samples.val, scale, bias or 0)
+            val_loss, val_acc = validate(towers, stores, samples.val, scale, bias and bias:item() or 0)
             require_finite(val_loss, ("the validation loss of epoch %d"):format(epoch))
         end
         result.epochs = epoch
@@ -149,7 +139,9 @@ function training.run(data, samples, stores, config)
     end
 
     for name, weights in pairs(best.state) do
-        require_finite((weights * weights):sum():item(), ("'%s' of the model"):format(name))
+        if not weights:is_finite() then
+            tt.error("training.not_finite", ("'%s' of the model is not finite"):format(name))
+        end
     end
     result.state, result.best_epoch, result.best_val_loss = best.state, best.epoch, best.val_loss
     result.val_acc = best.val_acc
