@@ -21,6 +21,7 @@ struct Prompt {
     /// The exit status: 0, or 1 when input that is no terminal had an error.
     func run() -> Int32 {
         if reader.isInteractive { say("tt \(ttVersion), Lua 5.4. Ctrl-D leaves.\n") }
+        offerHelp()
         var status: Int32 = 0
         var pending: [UInt8] = []
         while true {
@@ -46,6 +47,12 @@ struct Prompt {
                 pending = []
             }
         }
+    }
+
+    /// `help(x)` is at hand while typing; a global of this name that is there already stays.
+    private func offerHelp() {
+        let source = "help = help or function(...) return require('tt.help').show(...) end"
+        if let chunk = try? compile(Array(source.utf8), isLast: true) { try? evaluate(chunk) }
     }
 
     /// Runs what is left when the input ends; false when it failed.

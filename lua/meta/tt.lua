@@ -87,6 +87,9 @@ tt.fs = require "tt.fs"
 --- SHA-256.
 tt.hash = require "tt.hash"
 
+--- Prints the documentation of a module, function, class or object.
+tt.help = require "tt.help"
+
 --- JSON, strict both ways.
 tt.json = require "tt.json"
 

@@ -1,5 +1,7 @@
 ---@meta tt.hash
 
+-- SHA-256 of bytes, files and columns.
+
 ---@class tt.hash
 local hash = {}
 
@@ -24,7 +26,7 @@ function hash.sha256(bytes) end
 ---@return string hex 64 lower-case hexadecimal digits
 function hash.sha256_file(path) end
 
---- Computes the SHA-256 of every row's text in one call; a uuid counts as its canonical text, null stays null.
+--- Computes the SHA-256 of every row's text in one call. A uuid counts as its canonical text, null stays null.
 ---
 --- ```lua
 --- local column = tt.frame.column({ "abc", "" }, "string")
