@@ -146,19 +146,25 @@ private struct ValueBuilder {
     let graph: PickleGraph
     /// How many values may still be made.
     var values: Int
-    /// How many bytes of tensors may still be made.
+    /// How many bytes of tensors and texts may still be made; texts count each time they are repeated.
     var bytes: Int
 
     typealias TensorSource = (PickleTensor, String) throws -> Tensor
+
+    private static let repeated = CheckpointError(
+        .tooLarge, "the pickle repeats itself beyond what the file's size justifies")
+
+    private mutating func take(_ count: Int) throws {
+        guard count <= bytes else { throw Self.repeated }
+        bytes -= count
+    }
 
     mutating func build(
         _ value: PickleValue, path: String, depth: Int, tensor: TensorSource
     ) throws -> CheckpointValue {
         values -= 1
         if values & 0xFFFF == 0 { try Interrupt.check() }
-        guard values >= 0 else {
-            throw CheckpointError(.tooLarge, "the pickle repeats itself beyond what the file's size justifies")
-        }
+        guard values >= 0 else { throw Self.repeated }
         guard depth < PickleWriter.maximumDepth else {
             throw CheckpointError(
                 .notSupported, "the pickle nests deeper than \(PickleWriter.maximumDepth) levels, or within itself")
@@ -168,7 +174,9 @@ private struct ValueBuilder {
         case .bool(let flag): return .bool(flag)
         case .int(let number): return .int(number)
         case .float(let number): return .float(number)
-        case .string(let text): return .string(text)
+        case .string(let text):
+            try take(text.utf8.count)
+            return .string(text)
         case .list(let index), .tuple(let index):
             var list: [CheckpointValue] = []
             list.reserveCapacity(graph.lists[index].count)
@@ -179,6 +187,7 @@ private struct ValueBuilder {
         case .dict(let index):
             var dict = CheckpointDict()
             for (key, element) in graph.dicts[index].entries {
+                try take(key.utf8.count)
                 let inner = path.isEmpty ? key : path + "." + key
                 dict[key] = try build(element, path: inner, depth: depth + 1, tensor: tensor)
             }

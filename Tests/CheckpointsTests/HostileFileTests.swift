@@ -23,7 +23,8 @@ import Testing
         ("newobj.pt", "'os.system'"), ("global_terminal.pt", "'evil?[2Jmodule.name'"),
         ("zip_flipped_byte.pt", "checksum of entry 'a/data/0'"), ("zip_truncated.pt", "cut short"),
         ("tensor_storage_missing.pt", "'hostile/data/9'"), ("tensor_expanded_huge.pt", "far larger than the file"),
-        ("billion_laughs.pt", "repeats itself"), ("pickle_list_in_itself.pt", "within itself"),
+        ("billion_laughs.pt", "repeats itself"), ("text_repeated.pt", "repeats itself"),
+        ("pickle_list_in_itself.pt", "within itself"),
         ("inst.pt", "opcode 0x69"), ("stack_global.pt", "protocol 4"),
     ])
     func messageNamesTheCause(_ file: String, _ phrase: String) {
