@@ -49,5 +49,5 @@ build_release() {
     # shellcheck disable=SC2086
     install_packages $build_packages
     say "building tt (release)"
-    swift build --package-path "$root" -c release --product tt
+    swift build --package-path "$root" -c release --product tt --static-swift-stdlib
 }
