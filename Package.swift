@@ -56,6 +56,7 @@ let chosen = Context.environment["TT_TESTS"].map { $0.split(separator: " ").map(
 let beside: [String: [Target.Dependency]] = [
     "Checkpoints": ["Base", "Tensors"], "ONNX": ["Base", "Tensors", "Networks"], "Tensors": ["Base", "CKernels"],
     "Parquet": ["Base", "Frames", "CCodecs"], "Networks": ["Base", "Tensors"], "Training": ["Base", "Tensors", "Networks"],
+    "LuaHost": ["Base", "CLuaBridge", "CSystem"],
 ]
 let tests: [Target] = tested.filter(chosen.contains).map { name in
     .testTarget(

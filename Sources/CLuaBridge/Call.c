@@ -29,6 +29,17 @@ static int call_swift(lua_State *L) {
     return answer;
 }
 
+// __gc: what it raises becomes a warning, for which Lua needs text; and no memory error, which would help nobody.
+static int call_swift_finalizer(lua_State *L) {
+    tt_context *context = tt_context_of(L);
+    context->swift_depth++;
+    int answer = context->dispatch(L, (int)lua_tointeger(L, lua_upvalueindex(1)), context->host);
+    context->swift_depth--;
+    if (answer != TT_RAISE) return 0;
+    luaL_tolstring(L, -1, NULL);
+    return lua_error(L);
+}
+
 static int call_swift_index(lua_State *L) {
     lua_settop(L, 2);
     lua_pushvalue(L, 2);
@@ -50,9 +61,15 @@ void tt_push_index(lua_State *L, int function, const char *name) {
     lua_pushcclosure(L, call_swift_index, 3);
 }
 
+void tt_push_finalizer(lua_State *L, int function, const char *name) {
+    lua_pushinteger(L, function);
+    lua_pushstring(L, name);
+    lua_pushcclosure(L, call_swift_finalizer, 2);
+}
+
 const char *tt_native_name(lua_State *L, int index) {
     lua_CFunction function = lua_tocfunction(L, index);
-    if (function != call_swift && function != call_swift_index) return NULL;
+    if (function != call_swift && function != call_swift_index && function != call_swift_finalizer) return NULL;
     if (!lua_getupvalue(L, index, 2)) return NULL;
     const char *name = lua_tostring(L, -1);
     lua_pop(L, 1);  // the closure keeps it

@@ -103,8 +103,9 @@ tt_context *tt_open(tt_dispatch dispatch, void *host, size_t limit) {
 }
 
 void tt_close(tt_context *context) {
-    // Finalizers run under Lua's own protection, so the limit holds inside them as it does in calls from Lua.
+    // Finalizers run under Lua's own protection; for want of memory none of them may be left out.
     context->swift_depth = 0;
+    context->limit = 0;
     lua_close(context->main);
     free(context);
 }

@@ -74,7 +74,10 @@ extension LuaState {
         for (name, body) in definition.metamethods {
             set(name) { push(function: "\(definition.name):\(name)", on: L, body) }
         }
-        set("__gc") { push(function: "\(definition.name):__gc", on: L, releaseObject) }
+        set("__gc") {
+            let name = "\(definition.name):__gc"
+            tt_push_finalizer(L, number(of: name, releaseObject), name)
+        }
         set("__close") { push(function: "\(definition.name):__close", on: L, releaseObject) }
         set("__index") {
             lua_pushvalue(L, -3)

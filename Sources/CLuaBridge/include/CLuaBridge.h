@@ -46,6 +46,8 @@ void tt_close(tt_context *context);
 void tt_push_function(lua_State *L, int function, const char *name);
 // The same for __index: a key found in the table on top of the stack (which is popped) is answered without Swift.
 void tt_push_index(lua_State *L, int function, const char *name);
+// The same for __gc.
+void tt_push_finalizer(lua_State *L, int function, const char *name);
 // The name of the native function at `index`; NULL for any other value.
 const char *tt_native_name(lua_State *L, int index);
 // lua_pcall with a handler that keeps the error value and attaches a traceback.
