@@ -1,4 +1,5 @@
 import Base
+import Synchronization
 import Tensors
 
 /// What a module takes: a dense tensor (…, in), or rows of a feature matrix (for a sparse first layer).
@@ -77,6 +78,11 @@ open class Module {
         for child in children { child.module.initialize(seed: seed, name: prefix + child.name) }
     }
 
+    private static let made = Atomic<Int>(0)
+
+    /// A name nobody else got, for modules that are not told one: `module1`, `module2`, in the order they are made.
+    public static func freshName() -> String { "module\(made.add(1, ordering: .relaxed).newValue)." }
+
     /// Every module of the tree, this one first.
     public final var all: [Module] { [self] + children.flatMap(\.module.all) }
 }
@@ -86,5 +92,25 @@ enum Stream {
     /// FNV-1a.
     static func number(_ name: String) -> UInt64 {
         name.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    }
+}
+
+extension Module: CustomStringConvertible {
+    /// The layers, one a line: `0: Linear(7, 20)`.
+    public var description: String { describe(indent: "") }
+
+    private func describe(indent: String) -> String {
+        let inner = children.map { "\n\(indent)  \($0.name): " + $0.module.describe(indent: indent + "  ") }
+        return summary + inner.joined()
+    }
+
+    /// The kind of the module and its sizes.
+    var summary: String {
+        switch self {
+        case let layer as Linear: "Linear(\(layer.inputs), \(layer.outputs))"
+        case let layer as SparseLinear: "SparseLinear(\(layer.inputs), \(layer.outputs))"
+        case let layer as Dropout: "Dropout(\(layer.probability))"
+        default: "\(type(of: self))"
+        }
     }
 }

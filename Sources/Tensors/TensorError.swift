@@ -12,7 +12,7 @@ public struct TensorError: TTError {
         self.details = details
     }
 
-    static func shape(_ operation: String, _ left: [Int], _ right: [Int], _ reason: String) -> TensorError {
+    public static func shape(_ operation: String, _ left: [Int], _ right: [Int], _ reason: String) -> TensorError {
         TensorError(
             "tensor.shape", "\(operation): \(describe(left)) × \(describe(right)): \(reason)",
             details: [("operation", .string(operation)), ("left", value(left)), ("right", value(right))])
