@@ -5,8 +5,11 @@ local fs = require("tt.fs")
 local json = require("tt.json")
 local manifest = require("tt.manifest")
 local parquet = require("tt.parquet")
+local time = require("tt.time")
 
 local bundle = {}
+
+bundle.MANIFEST = "manifest.json"
 
 local function refuse(folder, message, ...)
     tt.error("bundle.invalid", ("'%s': "):format(folder) .. message:format(...), { folder = folder }, 2)
@@ -109,18 +112,37 @@ function bundle.check(folder, set)
     return meta
 end
 
---- Checks a directory, writes its manifest, and reads it back.
+--- Refuses what cannot name a version.
+---@param version string
+function bundle.check_version(version)
+    if #version > 128 or not version:match("^%w[%w._-]*$") or version == "current" then
+        tt.error("usage.version", ("--version: '%s' must be 1 to 128 letters, digits, '.', '_' or '-', begin with a "
+            .. "letter or digit, and not be 'current'"):format(version))
+    end
+end
+
+--- Checks a directory, writes its manifest, reads it back and compares every digest.
 ---@param folder string
 ---@param set two_tower.FeatureSet
 ---@param options { version: string, commit_sha: string, output?: string }
 ---@return table manifest
 function bundle.build(folder, set, options)
     local meta = bundle.check(folder, set)
-    local output = options.output or fs.join(folder, "manifest.json")
-    local built = manifest.build(folder, { version = options.version, commit_sha = options.commit_sha,
-        model_meta = meta, output = output })
-    manifest.verify(folder, { manifest = output })
-    return built
+    local output = fs.abspath(options.output or fs.join(folder, bundle.MANIFEST))
+    local base = fs.abspath(folder) .. "/"
+    -- A manifest inside the folder is excluded by its relative name, one elsewhere needs no excluding.
+    local name = output:sub(1, #base) == base and output:sub(#base + 1) or output
+    local names = { name = name, exclude = { bundle.MANIFEST } }
+    local content = json.object({
+        { "model_version", options.version },
+        { "generated_at", time.format(time.now()) },
+        { "commit_sha", options.commit_sha },
+        { "files", manifest.build(folder, names) },
+        { "model_meta", meta },
+    })
+    fs.mkdir(fs.dirname(output))
+    json.write(output, content, { indent = 2 })
+    return manifest.verify(folder, names)
 end
 
 return bundle

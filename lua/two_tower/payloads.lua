@@ -3,7 +3,9 @@
 
 local payloads = {}
 
-local function with_now(rows, micros) return rows:with({ { "now", micros } }):cast({ now = "timestamp" }) end
+local function with_now(rows, micros)
+    return rows:with({ { "now", micros or "null" } }):cast({ now = "timestamp" })
+end
 
 --- Payloads of users over a set of effective decisions.
 ---@param data two_tower.Data
@@ -56,7 +58,7 @@ end
 function payloads.items(data, now)
     local function names(frame) return frame:rename({ video_id = "owner" }) end
     return {
-        frame = with_now(data.videos, now or 0),
+        frame = with_now(data.videos, now),
         lists = { tags = names(data.tags), performers = names(data.performers) },
     }
 end

@@ -18,18 +18,23 @@ local training = require("two_tower.training")
 
 local stages = {}
 
--- Runs one stage; an error that leaves it names the stage.
+-- Runs one stage; an error that leaves it names the stage. It is not caught, so that its traceback stays.
 local function stage(name, run)
     local started = time.monotonic()
+    local guard <close> = setmetatable({}, { __close = function(_, problem)
+        if problem == nil then return end
+        log.error("stage failed", { stage = name, seconds = time.monotonic() - started })
+        if type(problem) == "table" and problem.code ~= "interrupted" then
+            problem.message = ("stage '%s': %s"):format(name, problem.message)
+        end
+    end })
     log.info("stage", { stage = name })
-    local ok, result = xpcall(run, function(err)
-        if type(err) ~= "table" then return err end
-        return tt.error.wrap(err, ("stage '%s' failed"):format(name), { stage = name })
-    end)
-    if not ok then error(result, 0) end
-    log.info("done", { stage = name, seconds = time.monotonic() - started })
-    return result
+    run()
+    log.info("stage done", { stage = name, seconds = time.monotonic() - started })
 end
+
+--- Refuses what cannot name a version, before any work is done.
+stages.check_version = bundle.check_version
 
 --- Trains a model: tables and configuration to a checkpoint.
 ---@param db tt.Database
