@@ -102,8 +102,17 @@ tt.manifest = require "tt.manifest"
 --- Parquet files.
 tt.parquet = require "tt.parquet"
 
+--- Layers, losses, and modules run side by side.
+tt.nn = require "tt.nn"
+
 --- Shows how far a loop is.
 tt.progress = require "tt.progress"
+
+--- Float32 tensors with gradients.
+tt.tensor = require "tt.tensor"
+
+--- Optimizers, the training step, batches.
+tt.train = require "tt.train"
 
 --- Instants in UTC microseconds, and clocks.
 tt.time = require "tt.time"
