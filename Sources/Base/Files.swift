@@ -105,11 +105,19 @@ public enum Files {
     /// - Returns: false when there was nothing of this name.
     @discardableResult
     public static func remove(_ path: String, tree: Bool = false) throws -> Bool {
+        try remove(path, tree: tree, isInterruptible: true)
+    }
+
+    /// - Parameter isInterruptible: false for tidying up, which Ctrl-C must not leave half done.
+    @discardableResult
+    static func remove(_ path: String, tree: Bool, isInterruptible: Bool) throws -> Bool {
         guard let status = try status(path, followLinks: false) else { return false }
-        try Interrupt.check()
+        if isInterruptible { try Interrupt.check() }
         if status.kind == .folder {
             if tree {
-                for name in try list(path) { try remove(Path.join(path, name), tree: true) }
+                for name in try list(path) {
+                    try remove(Path.join(path, name), tree: true, isInterruptible: isInterruptible)
+                }
             }
             guard rmdir(path) == 0 else { throw FileError("remove", path: path, errno: errno) }
         } else {
@@ -198,6 +206,6 @@ public final class TemporaryFolder {
     public func close() throws {
         guard isOpen else { return }
         isOpen = false
-        try Files.remove(path, tree: true)
+        try Files.remove(path, tree: true, isInterruptible: false)
     }
 }

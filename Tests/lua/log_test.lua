@@ -59,6 +59,7 @@ t.test("secrets are hidden by name and inside connection strings", function()
         stamp .. " info  host=a password=*** dbname=b",
     })
     t.equal(log.masked("postgres://u:p%40ss@h/d and postgres://u@h/d"), "postgres://u:***@h/d and postgres://u@h/d")
+    t.equal(log.masked("postgres://u:p@ss@h/d?x=a@b"), "postgres://u:***@h/d?x=a@b")
     t.equal(log.masked("password = 'a b' user=x"), "password = *** user=x")
 end)
 
@@ -73,4 +74,19 @@ t.test("levels leave lines out", function()
     t.equal(#lines({ level = "error" }, all), 1)
     t.error("argument", log.configure, { level = "loud" })
     t.error("argument", log.configure, { colour = true })
+end)
+
+t.test("no value makes a line fail", function()
+    local circle = {}
+    circle.inside = circle
+    local odd = {
+        bytes = "a\xff", circle = circle, mixed = { 1, x = 2 }, fn = print, [1] = "one", nested = { fn = print },
+    }
+    for _, as_json in ipairs { false, true } do
+        local got = lines({ json = as_json }, function() log.info("bytes \xfe", odd) end)
+        t.equal(#got, 1)
+        t.ok(utf8.len(got[1]))
+        t.ok(got[1]:find("a\\xFF", 1, true) or got[1]:find("a\\\\xFF", 1, true))
+        if as_json then t.equal(json.decode(got[1]).msg, "bytes \\xFE") end
+    end
 end)

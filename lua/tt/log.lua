@@ -45,28 +45,39 @@ end
 ---@param text string
 ---@return string
 function log.masked(text)
-    text = text:gsub("(%a[%w+.-]*://[^/%s:@]*):[^/%s@]*@", "%1:***@")
+    text = text:gsub("(%a[%w+.-]*://[^/%s:@]*):[^/%s]*@", "%1:***@")
     text = text:gsub("([Pp][Aa][Ss][Ss][Ww][Oo][Rr][Dd]%s*=%s*)'[^']*'", "%1***")
     return (text:gsub("([Pp][Aa][Ss][Ss][Ww][Oo][Rr][Dd]%s*=%s*)[^'*%s&][^%s&]*", "%1***"))
 end
 
--- A value as JSON can hold it, with secrets hidden.
-local function plain(name, value)
+-- Text as JSON can hold it: bytes that are no UTF-8 are spelled out.
+local function valid(text)
+    if utf8.len(text) then return text end
+    return (text:gsub("[\128-\255]", function(byte) return ("\\x%02X"):format(byte:byte()) end))
+end
+
+-- A value as JSON can hold it, with secrets hidden. A log line never fails because of what is in it.
+local function plain(name, value, depth)
     if name and names_secret(name) and type(value) ~= "boolean" and type(value) ~= "nil" then return "***" end
     local kind = type(value)
-    if kind == "string" then return log.masked(value) end
+    if kind == "string" then return valid(log.masked(value)) end
     if kind == "boolean" or value == json.null then return value end
     if kind == "number" then
         local finite = value == value and value ~= math.huge and value ~= -math.huge
         return finite and value or tostring(value)
     end
-    if kind == "table" and (getmetatable(value) == nil or type(getmetatable(value)) == "table"
-        and (getmetatable(value).__order or getmetatable(value).__array)) then
-        local copy = setmetatable({}, getmetatable(value))
-        for key, inner in pairs(value) do copy[key] = plain(type(key) == "string" and key or nil, inner) end
-        return copy
+    local meta = getmetatable(value)
+    if kind == "table" and (meta == nil or type(meta) == "table" and (meta.__order or meta.__array)) then
+        -- Deeper than a line should show, or a table that contains itself.
+        if depth > 5 then return "..." end
+        local copy = setmetatable({}, meta)
+        for key, inner in pairs(value) do
+            local is_text = type(key) == "string"
+            copy[is_text and valid(key) or key] = plain(is_text and key or nil, inner, depth + 1)
+        end
+        return pcall(json.encode, copy) and copy or tostring(value)
     end
-    return log.masked(tostring(value))
+    return valid(log.masked(tostring(value)))
 end
 
 -- Names of the fields in their `__order`, otherwise sorted.
@@ -100,7 +111,7 @@ local function text_line(now, level, message, fields)
     local line = ("%s %-5s %s"):format(os.date("%H:%M:%S", now // 1000000), level, message)
     local first = true
     for _, name in ipairs(names_of(fields)) do
-        line = ("%s%s%s=%s"):format(line, first and "  " or " ", name, in_text(plain(name, fields[name])))
+        line = ("%s%s%s=%s"):format(line, first and "  " or " ", name, in_text(plain(name, fields[name], 1)))
         first = false
     end
     return line
@@ -111,8 +122,8 @@ local RESERVED = { ts = true, level = true, msg = true }
 local function json_line(now, level, message, fields)
     local members = { { "ts", time.format(now) }, { "level", level }, { "msg", message } }
     for _, name in ipairs(names_of(fields)) do
-        local shown = tostring(name)
-        members[#members + 1] = { RESERVED[shown] and shown .. "_" or shown, plain(name, fields[name]) }
+        local shown = valid(tostring(name))
+        members[#members + 1] = { RESERVED[shown] and shown .. "_" or shown, plain(name, fields[name], 1) }
     end
     return json.encode(json.object(members))
 end
@@ -120,7 +131,7 @@ end
 local function write(level, message, fields)
     if LEVELS[level] < settings.level then return end
     local now = settings.clock and settings.clock() or time.now()
-    message = log.masked(tostring(message))
+    message = valid(log.masked(tostring(message)))
     local line = (settings.json and json_line or text_line)(now, level, message, fields or {})
     if settings.output then
         settings.output(line)

@@ -191,7 +191,8 @@ function Bar:close() finish(self, nil) end
 
 Bar.__close = finish
 
---- Opens a bar. Bars may be nested: the inner one is shown under both labels.
+--- Opens a bar. Bars may be nested: the inner one is shown under both labels. Lines written with `tt.log` step around a
+--- bar on a terminal, those of `print` do not.
 ---
 --- ```lua
 --- local bar <close> = tt.progress.bar { total = 1000, label = "read", unit = "rows" }
