@@ -55,7 +55,7 @@ public enum ColumnTensor {
     }
 
     private static func floats(_ column: Column, name: String) throws -> Buffer<Float> {
-        if case .float32(let numbers) = column.storage, column.validity == nil,
+        if case .float32(let numbers) = column.storage, column.nullCount == 0,
             numbers.elements.allSatisfy(\.isFinite)
         {
             return numbers

@@ -185,7 +185,7 @@ enum FeaturesModule {
     private static func sampleWithout(_ call: Call) throws -> Int32 {
         let options = try call[1].options(["wanted", "population", "taken_group", "taken_item", "seed", "stream"])
         let wanted = try options.field("wanted").object(Column.self)
-        guard case .int64(let counts) = wanted.storage, wanted.validity == nil else {
+        guard case .int64(let counts) = wanted.storage, wanted.nullCount == 0 else {
             throw options.error("'wanted' must be an int64 column without nulls")
         }
         let taken = (

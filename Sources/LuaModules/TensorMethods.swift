@@ -110,6 +110,11 @@ enum TensorMethods {
                 let tensor = try call[1].object(Tensor.self)
                 return call.push(NestedTable(shape: tensor.shape) { Double(tensor.pointer[$0]) })
             },
+            // t:bytes() -> string
+            "bytes": { call in
+                let tensor = try call[1].object(Tensor.self)
+                return try call.pushLarge(UnsafeRawBufferPointer(tensor.storage.elements))
+            },
             // t:clone() -> Tensor
             "clone": { call in call.push(object: try call[1].object(Tensor.self).clone()) },
             // t:copy(other) -> t
