@@ -17,7 +17,8 @@ extension Operand {
     ///
     /// int64 with int64 stays int64 and refuses to overflow, except `/` and `^`, which give float64; anything with a
     /// float gives float64. `//` and `%` round towards minus infinity as Lua's do. The difference of two timestamps is
-    /// int64 microseconds; a timestamp plus or minus int64 microseconds is a timestamp.
+    /// int64 microseconds; a timestamp plus or minus int64 microseconds is a timestamp, and int64 minus a timestamp counts
+    /// as a difference.
     /// - Throws: `frame.type`, `frame.overflow`, `frame.zero_division`, `frame.length`.
     public static func compute(_ op: Arithmetic, _ left: Operand, _ right: Operand) throws -> Operand {
         let count = try rowCount(left, right)
@@ -33,7 +34,7 @@ extension Operand {
         case (.int64, .int64) where op != .divide && op != .power:
             return result(
                 Column(.int64(try integers(op, a, b, valid, count)), validity: valid), a, b)
-        case (.timestamp, .timestamp) where op == .subtract:
+        case (.timestamp, .timestamp) where op == .subtract, (.int64, .timestamp) where op == .subtract:
             return result(Column(.int64(try integers(op, a, b, valid, count)), validity: valid), a, b)
         case (.timestamp, .int64) where op == .add || op == .subtract, (.int64, .timestamp) where op == .add:
             return result(Column(.timestamp(try integers(op, a, b, valid, count)), validity: valid), a, b)

@@ -111,7 +111,7 @@ public final class StringBuilder: ColumnBuilder {
     public var validity = GrowingValidity()
     @usableFromInline var encodes = true
     /// The row count at which the share of new strings is looked at next.
-    @usableFromInline var nextCheck = 16_384
+    @usableFromInline var nextCheck = 65_536
 
     public init(capacity: Int = 0) { codes = GrowingBuffer(capacity: capacity) }
 
