@@ -107,6 +107,9 @@ struct CSVReader {
                 continue
             }
             let line = scanner.line
+            guard row < Int(Int32.max) else {
+                throw CSVError("fields", "more than \(Int32.max) rows; split the file", source: source, line: line)
+            }
             var column = 0
             var end = CSVScanner.End.field
             while end == .field {

@@ -91,6 +91,35 @@ extension Column {
         }
     }
 
+    /// Each string cut at every `separator`, as a list of its parts; the empty string has none.
+    public func split(_ separator: String) throws -> Column {
+        try requireString("split")
+        let pattern = Array(separator.utf8)
+        guard let first = pattern.first else { throw FrameError("frame.value", "split needs a separator") }
+        let parts = ListBuilder(StringBuilder(), capacity: count)
+        for row in 0..<count {
+            if isNull(row) {
+                parts.appendNull()
+                continue
+            }
+            let text = stringBytes(row)
+            var start = 0
+            var at = 0
+            while at + pattern.count <= text.count {
+                if text[at] == first, text[at..<at + pattern.count].elementsEqual(pattern) {
+                    parts.child.append(UnsafeBufferPointer(rebasing: text[start..<at]))
+                    at += pattern.count
+                    start = at
+                } else {
+                    at += 1
+                }
+            }
+            if text.count > 0 { parts.child.append(UnsafeBufferPointer(rebasing: text[start...])) }
+            parts.endList()
+        }
+        return parts.finish()
+    }
+
     public enum TextTest: String, Sendable { case contains, startsWith = "starts_with", endsWith = "ends_with" }
 
     /// Whether each string has `part` in it, at its start, or at its end, byte for byte.

@@ -18,6 +18,17 @@ struct ExpressionParser {
 
     mutating func parse() throws -> Node {
         if token.kind == .end { throw Expression.failure("the expression is empty", text, at: 0) }
+        // Evaluation descends once an operator, on a stack of fixed size.
+        let operators = tokens.filter { token in
+            switch token.kind {
+            case .symbol(let symbol): symbol != "," && symbol != "(" && symbol != ")"
+            default: isWord("and", token) || isWord("or", token)
+            }
+        }
+        if operators.count > 1000 {
+            throw Expression.failure(
+                "more than 1000 operators; compute parts as columns of their own", text, at: operators[1000].offset)
+        }
         let node = try or()
         guard token.kind == .end else { throw unexpected() }
         return node

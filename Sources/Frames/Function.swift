@@ -4,14 +4,14 @@ import Base
 enum Function: String, CaseIterable, Sendable {
     case abs, clamp, coalesce, `if`, log, log1p, exp, sqrt, floor, ceil, round, least, greatest
     case days, seconds, year, month, day, hour, minute, second, weekday, date
-    case lower, upper, trim, len, contains, startsWith = "starts_with", endsWith = "ends_with", replace
+    case lower, upper, trim, len, contains, startsWith = "starts_with", endsWith = "ends_with", replace, split
     case int, float, string, bool, timestamp, uuid
 
     var argumentCounts: ClosedRange<Int> {
         switch self {
         case .coalesce, .least, .greatest: 1...1000
         case .if, .clamp, .replace: 3...3
-        case .contains, .startsWith, .endsWith: 2...2
+        case .contains, .startsWith, .endsWith, .split: 2...2
         case .round: 1...2
         default: 1...1
         }
@@ -24,6 +24,7 @@ enum Function: String, CaseIterable, Sendable {
         case .clamp: "clamp(x, low, high)"
         case .replace: "replace(x, old, new)"
         case .contains, .startsWith, .endsWith: "\(rawValue)(x, text)"
+        case .split: "split(x, separator)"
         case .round: "round(x) or round(x, digits)"
         default: "\(rawValue)(x)"
         }
@@ -72,6 +73,9 @@ enum Function: String, CaseIterable, Sendable {
         case .replace:
             let (old, new) = (try text(arguments[1]), try text(arguments[2]))
             return try column { try $0.replace(old, new) }
+        case .split:
+            let separator = try text(arguments[1])
+            return try column { try $0.split(separator) }
         case .int: return try column { try $0.cast(to: .int64) }
         case .float: return try column { try $0.cast(to: .float64) }
         case .string: return try column { try $0.cast(to: .string) }

@@ -135,6 +135,8 @@ extension FrameModule {
             "replace": { call in
                 call.push(object: try call.column.replace(try call[2].string(), try call[3].string()))
             },
+            // column:split(separator) -> tt.Column
+            "split": { call in call.push(object: try call.column.split(try call[2].string())) },
             "len": plain { try $0.lengths() },
             "unique": plain { try $0.unique() },
             // column:sort({descending = false}) -> tt.Column

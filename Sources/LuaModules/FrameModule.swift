@@ -2,6 +2,7 @@ import Base
 import CSystem
 import Frames
 import LuaHost
+import Tensors
 
 /// `require "tt.frame"`.
 enum FrameModule {
@@ -114,7 +115,7 @@ extension Argument {
         return .init(try element(1).string(), aggregate, as: try field("as").optional?.string())
     }
 
-    /// Row numbers, counted from 1 in Lua: a list, or an int64 column without nulls.
+    /// Row numbers, counted from 1 in Lua: a list, an int64 column without nulls, or `tt.Indices`.
     func positions(of rowCount: Int) throws -> Buffer<Int32> {
         func checked(_ position: Int64) throws -> Int32 {
             guard position >= 1, position <= Int64(rowCount) else {
@@ -129,6 +130,10 @@ extension Argument {
             let rows = Buffer<Int32>(uninitialized: column.count)
             for index in 0..<column.count { rows[index] = try checked(column.int64Values[index]) }
             return rows
+        }
+        if let indices = tryObject(Indices.self) {
+            for row in indices.storage.elements { _ = try checked(Int64(row) + 1) }
+            return indices.storage
         }
         return Buffer(try ints().map { try checked(Int64($0)) })
     }

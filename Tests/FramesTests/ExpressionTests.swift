@@ -31,12 +31,16 @@ import Testing
             ("t >= '1970-01-02'", [false, true, .null, false]),
             ("days(t - '1970-01-01')", [.double(0), .double(1), .null, .double(1.0 / 24)]),
             ("hour(t)", [0, 0, .null, 1]), ("t - t", [0, 0, .null, 0]),
+            ("days(86400000000 - t)", [.double(1), .double(0), .null, .double(23.0 / 24)]),
             ("coalesce(a, 0)", [1, 2, 0, 4]),
             ("coalesce(b, a, -1)", [.double(0.5), .double(2), .double(3), .double(4)]),
             ("if(a > 1, s, 'none')", ["none", "y", "none", "x"]),
             ("if(flag, 1, 2.5)", [.double(1), .double(2.5), .double(2.5), .double(1)]),
             ("clamp(a, 2, 3)", [2, 2, .null, 3]), ("least(a, 2)", [1, 2, 2, 2]),
             ("greatest(a, b)", [.double(1), .double(2), .double(3), .double(4)]),
+            ("split('a, b,c', ', ')", Array(repeating: .array(["a", "b,c"]), count: 4)),
+            ("len(split(replace(s, 'y', ''), '|'))", [1, 0, .null, 1]),
+            ("len(split(s || '|', '|'))", [2, 2, .null, 2]),
             ("len(s) + len(tags)", [3, 1, .null, 2]), ("contains(tags, 'q')", [true, false, .null, true]),
             ("upper(s) || '!'", ["X!", "Y!", .null, "X!"]), ("s || a", ["x1", "y2", .null, "x4"]),
             ("starts_with(s, 'x')", [true, false, .null, true]), ("int('7') + 0 * a", [7, 7, .null, 7]),
@@ -85,6 +89,14 @@ import Testing
         let text = String(repeating: "(", count: 5000) + "a" + String(repeating: ")", count: 5000)
         #expect(throws: FrameError.self) { try Expression(text) }
         #expect(throws: FrameError.self) { try Expression(String(repeating: "-", count: 5000) + "a") }
+    }
+
+    @Test func longChainsEvaluateOrAreRefused() throws {
+        let sum = "a" + String(repeating: " + 1", count: 1000)
+        #expect(try evaluate(sum) == [1001, 1002, .null, 1004])
+        #expect(throws: FrameError.self) { try Expression(sum + " + 1") }
+        let values = (0..<20_000).map(String.init).joined(separator: ", ")
+        #expect(try evaluate("a in (\(values))") == [true, true, .null, true])
     }
 
     @Test func columnsAreListed() throws {

@@ -8,8 +8,6 @@ import Testing
         ("id", .int64([1, 2, 3, 4])), ("name", .string(["b", "a", nil, "a"])), ("price", .float64([10, nil, 2.5, 7])),
     ])
 
-    private func text(_ name: String) -> UUID { UUID(name)! }
-
     @Test func columnsAreFoundOrSuggested() {
         let error = #expect(throws: FrameError.self) { try frame.column("prize") }
         #expect(error?.message == "no column 'prize'; did you mean 'price'? (the columns are id, name, price)")
@@ -82,6 +80,36 @@ import Testing
         ])
         let joined = try a.join(b, leftOn: ["x", "y"], rightOn: ["x", "y"], how: .left)
         #expect(joined["z"]!.values == [.null, true, false, .null])
+    }
+
+    @Test func joinsAgreeWithNestedLoops() throws {
+        var random = Random(seed: 11)
+        func side(_ rows: Int) throws -> (keys: [[Value]], frame: Frame) {
+            let a = (0..<rows).map { _ in random.below(6) == 0 ? nil : Int64(random.below(8)) }
+            let b = (0..<rows).map { _ in random.below(6) == 0 ? nil : ["x", "y", "z", ""][random.below(4)] }
+            let frame = try Frame([
+                ("a", .int64(a)), ("b", .string(b)), ("row", .int64((0..<rows).map { Int64($0) })),
+            ])
+            return ((0..<rows).map { [frame["a"]!.value($0), frame["b"]!.value($0)] }, frame)
+        }
+        let (leftKeys, left) = try side(300)
+        let (rightKeys, right) = try side(200)
+        var pairs: [[Value]] = []
+        var unmatched: [Value] = []
+        for (row, key) in leftKeys.enumerated() {
+            let matches = key.contains(.null) ? [] : rightKeys.indices.filter { rightKeys[$0] == key }
+            pairs += matches.map { [.int(Int64(row)), .int(Int64($0))] }
+            if matches.isEmpty { unmatched.append(.int(Int64(row))) }
+        }
+        let inner = try left.join(right, leftOn: ["a", "b"], rightOn: ["a", "b"])
+        #expect((0..<inner.rowCount).map { [inner["row"]!.value($0), inner["row_right"]!.value($0)] } == pairs)
+        let anti = try left.join(right, leftOn: ["a", "b"], rightOn: ["a", "b"], how: .anti)
+        #expect(anti["row"]!.values == unmatched)
+        let outer = try left.join(right, leftOn: ["a", "b"], rightOn: ["a", "b"], how: .left)
+        #expect(outer.rowCount == pairs.count + unmatched.count)
+        #expect(outer["row_right"]!.nullCount == unmatched.count)
+        let semi = try left.join(right, leftOn: ["a", "b"], rightOn: ["a", "b"], how: .semi)
+        #expect(semi.rowCount == left.rowCount - unmatched.count)
     }
 
     @Test func groupsInOrderOfFirstAppearance() throws {

@@ -81,6 +81,12 @@ tt.cli = require "tt.cli"
 --- Reads a configuration by a schema, strictly.
 tt.config = require "tt.config"
 
+--- CSV files to frames and back.
+tt.csv = require "tt.csv"
+
+--- Tables of typed columns.
+tt.frame = require "tt.frame"
+
 --- Files and folders.
 tt.fs = require "tt.fs"
 

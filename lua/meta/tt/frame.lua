@@ -22,7 +22,8 @@
 ---     abs clamp(x,low,high) coalesce(a,b,…) if(condition,yes,no) least(a,b,…) greatest(a,b,…)
 ---     log log1p exp sqrt floor ceil round(x[,digits])
 ---     days(a - b) seconds(a - b) year month day hour minute second weekday date    (timestamps, UTC)
----     lower upper trim len replace(x,old,new) contains(x,'part') starts_with(x,'part') ends_with(x,'part')
+---     lower upper trim len replace(x,old,new) split(x,'|')
+---     contains(x,'part') starts_with(x,'part') ends_with(x,'part')
 ---     int float string bool timestamp uuid    (casts)
 ---
 --- **Arithmetic**: int64 with int64 stays int64 and raises `frame.overflow` rather than wrap around, `/` and `^` always
@@ -221,8 +222,9 @@ function Frame:rename(names) end
 --- Adds columns, or replaces those of the same name in their place.
 ---
 --- A value is an expression as text, a column, one number or boolean for all rows, or a function that is called with
---- every row as a table and returns the row's value. Constant text is an expression too: `"'text'"`. Given by name, each
---- is computed from the frame as it was and new ones go in order of their names; in a list each sees those before it.
+--- every row as a table and returns the row's value. Constant text is an expression too: `"'text'"`. Given by name,
+--- each is computed from the frame as it was and new ones go in order of their names; in a list each sees those before
+--- it.
 ---@param columns table `{name = value}` or `{{name, value}, …}`
 ---@return tt.Frame frame
 ---
@@ -347,7 +349,7 @@ function Frame:tail(n) end
 function Frame:slice(start, n) end
 
 --- Returns the rows at these positions, in their order; a position may repeat.
----@param positions integer[]|tt.Column counted from 1; a column is int64 without nulls
+---@param positions integer[]|tt.Column|tt.Indices counted from 1; a column is int64 without nulls
 ---@return tt.Frame frame
 ---
 --- ```lua
@@ -358,9 +360,9 @@ function Frame:take(positions) end
 --- Combines the rows of two frames that have equal keys.
 ---
 --- `inner` gives a row for every matching pair, so duplicates multiply as in SQL; `left` does too and keeps the rows
---- without a match, with nulls; `semi` and `anti` keep the rows of this frame that have, or have not, a match, once each
---- and with this frame's columns only. Null keys match nothing. Rows go in the order of this frame, matches of one row
---- in the order of `other`. The columns are this frame's, then those of `other` without its keys.
+--- without a match, with nulls; `semi` and `anti` keep the rows of this frame that have, or have not, a match, once
+--- each and with this frame's columns only. Null keys match nothing. Rows go in the order of this frame, matches of one
+--- row in the order of `other`. The columns are this frame's, then those of `other` without its keys.
 ---@param other tt.Frame
 ---@param opts tt.frame.JoinOptions
 ---@return tt.Frame frame
@@ -546,8 +548,8 @@ function Grouping:count() end
 
 ---@class tt.Column
 --- One column. `#c` is its length, `c[i]` the value of row i (counted from 1, nil for null). The operators
---- `+ - * / // % ^` and unary `-` compute, `& | ~` are `and`, `or`, `not` of bools, `..` joins text; the other side is a
---- column of the same length or one value. Lua's `==` and `<` cannot give columns, so comparisons are methods, or
+--- `+ - * / // % ^` and unary `-` compute, `& | ~` are `and`, `or`, `not` of bools, `..` joins text; the other side is
+--- a column of the same length or one value. Lua's `==` and `<` cannot give columns, so comparisons are methods, or
 --- expressions in `filter`.
 ---@operator len: integer
 ---@operator add(any): tt.Column
@@ -977,6 +979,17 @@ function Column:trim() end
 --- ```
 function Column:replace(old, new) end
 
+--- Cuts strings at every separator into lists of their parts; the empty string has none.
+---@param separator string
+---@return tt.Column lists list<string>
+---
+--- Raises: `frame.type` unless strings; `frame.value` for an empty separator.
+---
+--- ```lua
+--- assert(tt.frame.column({"a|b"}):split("|")[1][2] == "b")
+--- ```
+function Column:split(separator) end
+
 --- Returns the number of code points of strings, or of elements of lists.
 ---@return tt.Column lengths int64
 ---
@@ -1009,7 +1022,7 @@ function Column:unique() end
 function Column:sort(opts) end
 
 --- Returns the values at these positions.
----@param positions integer[]|tt.Column counted from 1; a column is int64 without nulls
+---@param positions integer[]|tt.Column|tt.Indices counted from 1; a column is int64 without nulls
 ---@return tt.Column column
 ---
 --- ```lua
