@@ -10,7 +10,8 @@ public final class LuaState {
     let handle: LuaHandle
     let sources: LuaSources
     let modules: [String: LuaModule]
-    var bodies: ContiguousArray<LuaBody> = []
+    /// Read at every call and only appended to elsewhere, so that no access lasts while another begins.
+    @exclusivity(unchecked) var bodies: ContiguousArray<LuaBody> = []
     var names: [String] = []
     /// By the address of the Swift class; a subclass is added beside its registered superclass when first seen.
     var classes: [UnsafeRawPointer: ClassRecord] = [:]
@@ -152,12 +153,14 @@ public struct LuaSources {
 /// The one Swift function that C calls.
 private func dispatch(_ L: OpaquePointer?, _ function: Int32, _ host: UnsafeMutableRawPointer?) -> Int32 {
     guard let L, let host else { return 0 }
-    let state = Unmanaged<LuaState>.fromOpaque(host).takeUnretainedValue()
-    let body = state.bodies[Int(function)]
-    do {
-        return try body(Call(L: L, count: lua_gettop(L), function: function, state: state))
-    } catch {
-        state.pushError(error, on: L)
-        return TT_RAISE
+    // Whoever runs Lua code holds the state.
+    return Unmanaged<LuaState>.fromOpaque(host)._withUnsafeGuaranteedRef { state in
+        let body = state.bodies[Int(function)]
+        do {
+            return try body(Call(L: L, count: lua_gettop(L), function: function, state: state))
+        } catch {
+            state.pushError(error, on: L)
+            return TT_RAISE
+        }
     }
 }
