@@ -75,6 +75,9 @@ function tt.carried(path) end
 --- Checks for tests in plain Lua.
 tt.test = require "tt.test"
 
+--- PyTorch archives and safetensors files.
+tt.checkpoint = require "tt.checkpoint"
+
 --- Declares a script's options; gives its help.
 tt.cli = require "tt.cli"
 
@@ -104,6 +107,9 @@ tt.log = require "tt.log"
 
 --- Lists a bundle's files with digests and checks them.
 tt.manifest = require "tt.manifest"
+
+--- Networks as ONNX files.
+tt.onnx = require "tt.onnx"
 
 --- Parquet files.
 tt.parquet = require "tt.parquet"
