@@ -260,9 +260,9 @@ function Writer:close() end
 --- Drops the file; one that was there before under its name stays. Does nothing after `close`.
 ---
 --- ```lua
---- local writer = tt.parquet.writer("a.parquet")
+--- local writer = tt.parquet.writer("none.parquet")
 --- writer:abort()
---- assert(not tt.fs.exists("a.parquet"))
+--- assert(not tt.fs.exists("none.parquet"))
 --- ```
 function Writer:abort() end
 
