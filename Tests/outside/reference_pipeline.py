@@ -339,7 +339,7 @@ def main():
         for video, numbers in zip(ids, item_rows)])
     worst = float(np.abs(stored - item_tower(item_vectors)).max())
     check("video_embeddings.parquet against torch on independent features", worst <= 1e-4, worst)
-    count, total = duckdb.sql(f"select count(*), sum(len(embedding)) from '{parquet}'").fetchone()
+    ((count, total),) = duckdb.sql(f"select count(*), sum(len(embedding)) from '{parquet}'").fetchall()
     check("DuckDB reads it", (count, total) == (len(ids), len(ids) * size))
     check("polars reads it", polars.read_parquet(parquet).height == len(ids))
 
