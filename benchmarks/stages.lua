@@ -17,7 +17,7 @@ local given = cli.parse({
 -- The interpreter that runs this script.
 local program = fs.abspath(arg[-1] or "tt")
 local home <close> = fs.tempdir()
-local folder = tostring(home)
+local folder = home.path
 
 local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
@@ -37,7 +37,7 @@ end
 
 local function find(records, msg, key, value)
     for _, record in ipairs(records) do
-        if record.msg == msg and (key == nil or record.fields[key] == value) then return record end
+        if record.msg == msg and (key == nil or record[key] == value) then return record end
     end
     tt.error("bench.no_record", ("the log has no '%s'"):format(msg))
 end
@@ -51,33 +51,36 @@ end
 for _, size in ipairs(given.sizes) do
     local db = "sqlite:" .. size .. ".sqlite"
     local demo = run("demo.lua", "--db", db, "--size", size)
-    local made = find(demo, "done")
-    add(size, "demo", made.fields.rows, made.fields.seconds, made.fields.peak_mb)
+    local written = 0
+    for _, record in ipairs(demo) do
+        if record.msg == "wrote" then written = written + record.rows end
+    end
+    add(size, "demo", written, find(demo, "done").seconds, nil)
 
     local log = run("train.lua", "--db", db, "--set", "training.epochs=" .. given.epochs)
-    local started, sampled, done = find(log, "stage"), find(log, "samples"), find(log, "done")
+    local started, sampled, done = find(log, "stage"), find(log, "samples"), find(log, "stage done")
     local last_read = started
     local read = 0
     for _, record in ipairs(log) do
         if record.msg == "read" then
-            read, last_read = read + record.fields.rows, record
+            read, last_read = read + record.rows, record
         end
     end
     add(size, "extract", read, last_read.at - started.at, nil)
     add(size, "features", read, sampled.at - last_read.at, nil)
     for _, record in ipairs(log) do
         if record.msg == "epoch" then
-            add(size, "epoch " .. record.fields.epoch, sampled.fields.train, record.fields.seconds, nil)
+            add(size, "epoch " .. record.epoch, sampled.train, record.seconds, nil)
         end
     end
-    add(size, "train, whole stage", sampled.fields.train, done.fields.seconds, done.fields.peak_mb)
+    add(size, "train, whole stage", sampled.train, done.seconds, done.peak_mb)
 
-    local export = find(run("export.lua", "--checkpoint", "checkpoints/latest.pt"), "done")
-    add(size, "export", 1, export.fields.seconds, export.fields.peak_mb)
+    local export = find(run("export.lua", "--checkpoint", "checkpoints/latest.pt"), "stage done")
+    add(size, "export", 1, export.seconds, export.peak_mb)
 
     local embeddings = run("generate_embeddings.lua", "--checkpoint", "checkpoints/latest.pt", "--db", db)
-    local embedded = find(embeddings, "done")
-    add(size, "embeddings", find(embeddings, "wrote").fields.rows, embedded.fields.seconds, embedded.fields.peak_mb)
+    local embedded = find(embeddings, "stage done")
+    add(size, "embeddings", find(embeddings, "wrote").rows, embedded.seconds, embedded.peak_mb)
 end
 
 print(frame.from_table(rows, { order = { "size", "stage", "rows", "seconds", "rows_per_s", "peak_mb" } }))

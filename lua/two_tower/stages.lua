@@ -18,6 +18,13 @@ local training = require("two_tower.training")
 
 local stages = {}
 
+-- The largest memory of this process so far; nil where the system does not tell.
+local function peak_mb()
+    local file <close> = io.open("/proc/self/status")
+    local kilobytes = file and file:read("a"):match("VmHWM:%s*(%d+)")
+    return kilobytes and tonumber(kilobytes) // 1024
+end
+
 -- Runs one stage; an error that leaves it names the stage. It is not caught, so that its traceback stays.
 local function stage(name, run)
     local started = time.monotonic()
@@ -30,7 +37,7 @@ local function stage(name, run)
     end })
     log.info("stage", { stage = name })
     run()
-    log.info("stage done", { stage = name, seconds = time.monotonic() - started })
+    log.info("stage done", { stage = name, seconds = time.monotonic() - started, peak_mb = peak_mb() })
 end
 
 --- Refuses what cannot name a version, before any work is done.
