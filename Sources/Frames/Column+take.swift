@@ -33,6 +33,8 @@ extension Column {
         var valid: Buffer<UInt8>?
         if let validity {
             valid = validity.taking(rows, missing: 0)
+            // Rows chosen for not being null leave a column that says so.
+            if !valid!.elements.contains(0) { valid = nil }
         } else if rows.elements.contains(where: { $0 < 0 }) {
             valid = Buffer(uninitialized: rows.count)
             for (index, row) in rows.elements.enumerated() { valid!.pointer[index] = row < 0 ? 0 : 1 }

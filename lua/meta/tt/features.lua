@@ -120,7 +120,7 @@ function features.row_index(ids) end
 --- Raises `features.range` for nulls and numbers below 1.
 ---
 --- ```lua
---- local rows = tt.frame.from_table({ { row = 2 }, { row = 1 } }).row
+--- local rows = tt.frame.from_table({ { row = 2 }, { row = 1 } }):col("row")
 --- assert(#tt.features.indices(rows) == 2)
 --- ```
 ---@param column tt.Column int64, counting from 1
