@@ -146,15 +146,18 @@ TT_KERNEL void tt_sparse_linear(float *y, tt_rows x, const float *weight, const 
 }
 
 TT_KERNEL void tt_sparse_linear_backward(float *dw, const float *g, const int32_t *columns, const int32_t *rows,
-                                         const float *values, long entries, long d) {
-    for (long first = 0; first < entries;) {
-        long end = first;
-        while (end < entries && columns[end] == columns[first]) end++;
-        float *to = dw + (long)columns[first] * d;
+                                         const float *values, long entries, long d, long first, long width) {
+    long next = first;  // the first row of dw that has no values yet
+    for (long start = 0; start < entries;) {
+        long end = start, column = columns[start];
+        while (end < entries && columns[end] == column) end++;
+        memset(dw + next * d, 0, (size_t)((column - next) * d) * sizeof(float));
+        next = column + 1;
+        float *to = dw + column * d;
         long j = 0;
         for (; j + 4 * LANES <= d; j += 4 * LANES) {
             f16 acc[4] = {{0}, {0}, {0}, {0}};
-            for (long e = first; e < end; e++) {
+            for (long e = start; e < end; e++) {
                 const float *gi = g + (long)rows[e] * d + j;
                 float v = values[e];
                 for (int l = 0; l < 4; l++) acc[l] += v * LOAD(gi + l * LANES);
@@ -163,11 +166,12 @@ TT_KERNEL void tt_sparse_linear_backward(float *dw, const float *g, const int32_
         }
         for (; j < d; j++) {
             float sum = 0;
-            for (long e = first; e < end; e++) sum += values[e] * g[(long)rows[e] * d + j];
+            for (long e = start; e < end; e++) sum += values[e] * g[(long)rows[e] * d + j];
             to[j] = sum;
         }
-        first = end;
+        start = end;
     }
+    memset(dw + next * d, 0, (size_t)((width - next) * d) * sizeof(float));
 }
 
 // Radix sort by 11 bits a pass, as many passes as the width needs; the result always ends in the first arrays.

@@ -14,7 +14,7 @@ enum NNModule {
                     metamethods: [
                         "__call": methods["forward"]!,
                         "__tostring": { call in call.push(try call[1].object(Module.self).description) },
-                    ])
+                    ], byteCount: { $0.ownParameters.reduce(0) { $0 + $1.tensor.byteCount } })
             ])
     }
 
@@ -118,27 +118,27 @@ enum NNModule {
             "state_dict": { call in
                 let state = try call[1].object(Module.self).state(prefix: try call[2].optional?.string() ?? "")
                 call.pushTable(fields: state.map { ($0.name, LuaObject($0.tensor)) })
-            call.setOrder(state.map(\.name))
-            return 1
+                call.setOrder(state.map(\.name))
+                return 1
             },
             // m:load_state_dict(table, prefix) -> m
             "load_state_dict": { call in
                 let module = try call[1].object(Module.self)
                 let state = try call[2].fields().map { (name: $0.name, tensor: try $0.value.object(Tensor.self)) }
                 try module.load(state, prefix: try call[3].optional?.string() ?? "")
-                return call.push(object: module)
+                return call.push(call[1])
             },
             // m:train(flag) -> m
             "train": { call in
                 let module = try call[1].object(Module.self)
                 module.train(try call[2].optional?.bool() ?? true)
-                return call.push(object: module)
+                return call.push(call[1])
             },
             // m:eval() -> m
             "eval": { call in
                 let module = try call[1].object(Module.self)
                 module.train(false)
-                return call.push(object: module)
+                return call.push(call[1])
             },
             // m:is_training() -> boolean
             "is_training": { call in call.push(try call[1].object(Module.self).isTraining) },
@@ -147,7 +147,7 @@ enum NNModule {
                 let module = try call[1].object(Module.self)
                 let options = try call[2].options(["seed", "name"])
                 module.initialize(seed: try options.seed(), name: try options.field("name").optional?.string() ?? "")
-                return call.push(object: module)
+                return call.push(call[1])
             },
         ]
     }

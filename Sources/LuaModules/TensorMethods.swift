@@ -121,7 +121,7 @@ enum TensorMethods {
             "copy": { call in
                 let tensor = try call[1].object(Tensor.self)
                 try tensor.copy(from: try call[2].object(Tensor.self))
-                return call.push(object: tensor)
+                return call.push(call[1])
             },
         ]
     }
@@ -215,13 +215,14 @@ enum TensorMethods {
             "requires_grad": { call in
                 let tensor = try call[1].object(Tensor.self)
                 guard call.count >= 2 else { return call.push(tensor.requiresGrad) }
-                return call.push(object: try tensor.requireGrad(try call[2].bool()))
+                try tensor.requireGrad(try call[2].bool())
+                return call.push(call[1])
             },
             // t:zero_grad() -> t
             "zero_grad": { call in
                 let tensor = try call[1].object(Tensor.self)
                 tensor.grad = nil
-                return call.push(object: tensor)
+                return call.push(call[1])
             },
             // t:detach() -> Tensor
             "detach": { call in call.push(object: try call[1].object(Tensor.self).detach()) },

@@ -10,7 +10,10 @@ enum TrainModule {
         LuaModule(
             "tt.train", functions: functions,
             classes: [
-                LuaClass(Optimizer.self, "tt.Optimizer", methods: optimizerMethods),
+                LuaClass(
+                    Optimizer.self, "tt.Optimizer", methods: optimizerMethods,
+                    // Two moments for each parameter, and the parameter.
+                    byteCount: { 3 * $0.parameters.reduce(0) { $0 + $1.byteCount } }),
                 LuaClass(TrainerObject.self, "tt.Trainer", methods: trainerMethods, close: { $0.loss = nil }),
                 LuaClass(
                     Batches.self, "tt.Batches", methods: [:],

@@ -156,15 +156,15 @@ final class RowBatch {
             values: values.pointer)
     }
 
-    /// The gradient of a weight (width, d) for a gradient (count, d) of the product; only rows that occur are computed.
+    /// The gradient of a weight (width, d) for a gradient (count, d) of the product; only columns that occur are
+    /// computed.
     func weightGradient(_ g: Tensor, d: Int) -> Tensor {
-        let dw = Tensor(zeros: [width, d])
+        let dw = Tensor(uninitialized: [width, d])
         if d0 > 0 {
             Tensor.multiply(
                 dw.pointer, dense.pointer, transposeA: true, g.pointer, transposeB: false, m: d0, n: d, k: count)
         }
         let entries = columns.count
-        guard entries > 0 else { return dw }
         let sorted = StoragePool.buffer(Int32.self, count: 2 * entries)
         let scratch = StoragePool.buffer(Int32.self, count: 2 * entries)
         let sortedValues = StoragePool.buffer(Float.self, count: 2 * entries)
@@ -177,7 +177,8 @@ final class RowBatch {
         tt_sort_entries(
             sorted.pointer, rows, sortedValues.pointer, scratch.pointer, scratch.pointer + entries,
             sortedValues.pointer + entries, entries, width)
-        tt_sparse_linear_backward(dw.pointer, g.pointer, sorted.pointer, rows, sortedValues.pointer, entries, d)
+        tt_sparse_linear_backward(
+            dw.pointer, g.pointer, sorted.pointer, rows, sortedValues.pointer, entries, d, d0, width)
         return dw
     }
 }

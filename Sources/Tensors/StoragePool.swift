@@ -5,7 +5,9 @@ import Synchronization
 /// blocks every time, and gets them without the system's help (and without fresh pages to fault in).
 public enum StoragePool {
     /// At most this many bytes wait for reuse; what comes back beyond it is freed.
-    static let limit = 512 << 20
+    static let limit = 256 << 20
+    /// Larger blocks than this are not kept: they are rare, and rarely wanted again.
+    static let largestKept = 64 << 20
 
     private struct Blocks: ~Copyable {
         var free = [[UnsafeMutableRawPointer]](repeating: [], count: 256)
@@ -43,7 +45,7 @@ public enum StoragePool {
         let (index, bytes) = sizeClass(byteCount)
         let address = UInt(bitPattern: memory)
         let kept = blocks.withLock { blocks in
-            guard blocks.held + bytes <= limit else { return false }
+            guard bytes <= largestKept, blocks.held + bytes <= limit else { return false }
             blocks.free[index].append(UnsafeMutableRawPointer(bitPattern: address)!)
             blocks.held += bytes
             return true

@@ -5,7 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#if defined(__x86_64__)
+// Another set to test: -Xcc -DTT_KERNEL= for the portable one, or with __attribute__((target("arch=x86-64-v3"))).
+#if defined(TT_KERNEL)
+#elif defined(__x86_64__)
 #define TT_KERNEL __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
 #define TT_KERNEL
@@ -99,10 +101,10 @@ typedef struct {
 
 // y = dropout(relu(x * weight + bias)), x the sparse rows (n, in), weight (in, d).
 void tt_sparse_linear(float *y, tt_rows x, const float *weight, const float *bias, long d, bool relu, tt_dropout drop);
-// Rows of dw (in, d) that occur in x become the weight gradient; entries come sorted by column, then by row:
-// entry e is (columns[e], rows[e], values[e]). Other rows of dw are left alone.
+// Rows first ..< width of dw (width, d) become the weight gradient, 0 where a column does not occur; entries come sorted
+// by column, then by row: entry e is (columns[e], rows[e], values[e]).
 void tt_sparse_linear_backward(float *dw, const float *g, const int32_t *columns, const int32_t *rows,
-                               const float *values, long entries, long d);
+                               const float *values, long entries, long d, long first, long width);
 // Sorts entries by column, keeping the order of rows; `width` bounds the columns, scratch arrays hold `entries`.
 void tt_sort_entries(int32_t *columns, int32_t *rows, float *values, int32_t *columns_scratch, int32_t *rows_scratch,
                      float *values_scratch, long entries, long width);
