@@ -60,12 +60,4 @@ public enum Identifier {
         }
         return false
     }
-
-    /// A statement that may stand in parentheses: without trailing semicolons and white space, and with a line break, so
-    /// that a comment at its end does not swallow what follows.
-    static func subquery(_ statement: String) -> String {
-        var text = statement[...]
-        while let last = text.last, last.isWhitespace || last == ";" { text.removeLast() }
-        return text + "\n"
-    }
 }

@@ -64,6 +64,13 @@ struct Statement {
         offset - (shifts.last { $0.offset <= offset }?.shift ?? 0)
     }
 
+    /// `source` as it may stand in parentheses: without the semicolon, white space and comments at its end.
+    static func subquery(_ source: String, dialect: Dialect) -> String {
+        var scanner = PlaceholderScanner(Array(source.utf8), dialect: dialect)
+        scanner.scan()
+        return String(decoding: scanner.bytes[..<scanner.end], as: UTF8.self)
+    }
+
     private static func check(placeholders: Int, values: Int, _ source: String) throws {
         guard placeholders != values else { return }
         let plural = (placeholders == 1 ? "placeholder" : "placeholders", values == 1 ? "value" : "values")
@@ -81,6 +88,8 @@ private struct PlaceholderScanner {
     let dialect: Dialect
     /// `number` is nil for a bare question mark.
     var found: [(range: Range<Int>, number: Int?)] = []
+    /// Behind the last byte that is neither white space, a comment nor a semicolon.
+    private(set) var end = 0
     private var at = 0
 
     init(_ bytes: [UInt8], dialect: Dialect) {
@@ -92,13 +101,22 @@ private struct PlaceholderScanner {
 
     mutating func scan() {
         while at < bytes.count {
+            var isSignificant = true
+            defer { if isSignificant { end = min(at, bytes.count) } }
             switch bytes[at] {
             case UInt8(ascii: "'"): skipQuoted(UInt8(ascii: "'"))
             case UInt8(ascii: "\""): skipQuoted(UInt8(ascii: "\""))
             case UInt8(ascii: "`") where dialect == .sqlite: skipQuoted(UInt8(ascii: "`"))
             case UInt8(ascii: "[") where dialect == .sqlite: skip(past: [UInt8(ascii: "]")], from: at + 1)
-            case UInt8(ascii: "-") where byte(at + 1) == UInt8(ascii: "-"): skip(past: [10], from: at + 2)
-            case UInt8(ascii: "/") where byte(at + 1) == UInt8(ascii: "*"): skipComment()
+            case UInt8(ascii: "-") where byte(at + 1) == UInt8(ascii: "-"):
+                skip(past: [10], from: at + 2)
+                isSignificant = false
+            case UInt8(ascii: "/") where byte(at + 1) == UInt8(ascii: "*"):
+                skipComment()
+                isSignificant = false
+            case UInt8(ascii: " "), 9...13, UInt8(ascii: ";"):
+                at += 1
+                isSignificant = false
             case UInt8(ascii: "$"): dollar()
             case UInt8(ascii: "?"):
                 if let number = number(at: at + 1) {

@@ -7,7 +7,7 @@ extension PostgresConnection {
     func read(_ source: String, types wanted: TypeRequests) throws -> Frame {
         let select: String
         if Identifier.isStatement(source) {
-            select = Identifier.subquery(source)
+            select = Statement.subquery(source, dialect: .postgresql)
         } else {
             select = "SELECT * FROM " + (try Identifier.quote(Identifier.parts(of: source)))
         }

@@ -60,11 +60,14 @@ extension PostgresConnection {
     func tables() throws -> [String] {
         try rows(
             """
-            SELECT CASE WHEN pg_catalog.pg_table_is_visible(c.oid) THEN c.relname ELSE n.nspname || '.' || c.relname END
-            FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-            WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-                AND n.nspname NOT LIKE 'pg\\_toast%' AND NOT c.relispartition
-            ORDER BY 1 COLLATE "C"
+            SELECT t.name FROM (
+                SELECT CASE WHEN pg_catalog.pg_table_is_visible(c.oid) THEN c.relname::text
+                    ELSE n.nspname || '.' || c.relname END AS name
+                FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+                    AND n.nspname NOT LIKE 'pg\\_toast%' AND NOT pg_catalog.pg_is_other_temp_schema(n.oid)
+                    AND NOT c.relispartition
+            ) AS t ORDER BY t.name COLLATE "C"
             """
         ).compactMap { $0[0] }
     }
