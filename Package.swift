@@ -57,6 +57,7 @@ let beside: [String: [Target.Dependency]] = [
     "Checkpoints": ["Base", "Tensors"], "ONNX": ["Base", "Tensors", "Networks"], "Tensors": ["Base", "CKernels"],
     "Parquet": ["Base", "Frames", "CCodecs"], "Networks": ["Base", "Tensors"], "Training": ["Base", "Tensors", "Networks"],
     "LuaHost": ["Base", "CLuaBridge", "CSystem"],
+    "SQL": ["Base", "Frames", "CPostgres", "CSystem"],
 ]
 let tests: [Target] = tested.filter(chosen.contains).map { name in
     .testTarget(

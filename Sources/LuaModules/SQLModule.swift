@@ -91,7 +91,8 @@ enum SQLModule {
                         list: columns.map { column in
                             LuaTable([
                                 ("name", column.name), ("type", column.type), ("dtype", column.dtype?.name),
-                                ("nullable", column.isNullable), ("key", column.isKey), ("default", column.defaultValue),
+                                ("nullable", column.isNullable), ("key", column.isKey),
+                                ("default", column.defaultValue),
                             ])
                         })
                 },

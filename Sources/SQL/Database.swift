@@ -26,7 +26,8 @@ public final class Database {
             throw SQLError(
                 "sql.dsn",
                 "cannot open a database\(scheme): write postgresql://user@host/database, libpq keywords such as "
-                    + "'host=localhost dbname=shop', an empty string for the PG* environment, sqlite:PATH or sqlite::memory:")
+                    + "'host=localhost dbname=shop', an empty string for the PG* environment, sqlite:PATH or sqlite::memory:"
+            )
         }
         return Database(try PostgresConnection(dsn, options: options))
     }
@@ -117,7 +118,8 @@ public final class Database {
 extension Database {
     /// Runs `body` in a transaction: committed when it returns, rolled back when it throws, and the error goes on.
     /// Inside of another one it is a savepoint.
-    public func transaction<T>(_ options: TransactionOptions = TransactionOptions(), _ body: () throws -> T) throws -> T {
+    public func transaction<T>(_ options: TransactionOptions = TransactionOptions(), _ body: () throws -> T) throws -> T
+    {
         let scope = try begin(options)
         defer { scope.close() }
         let result = try body()

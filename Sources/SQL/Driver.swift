@@ -54,7 +54,8 @@ struct TypeRequests {
                     frame = try frame.with(name, try column.cast(to: dtype))
                 } catch let error as FrameError {
                     throw SQLError(
-                        "sql.type", "column '\(name)': \(error.message)", details: [("column", .string(name))], cause: error)
+                        "sql.type", "column '\(name)': \(error.message)", details: [("column", .string(name))],
+                        cause: error)
                 }
             }
         }

@@ -54,7 +54,9 @@ public enum Identifier {
         var quoted = false
         for character in source.unicodeScalars {
             if character == "\"" { quoted.toggle() }
-            if !quoted, character == " " || character == "\n" || character == "\t" || character == "(" || character == "\r" {
+            if !quoted,
+                character == " " || character == "\n" || character == "\t" || character == "(" || character == "\r"
+            {
                 return true
             }
         }

@@ -127,7 +127,9 @@ struct JSONListReader {
             guard let text = scanner.string() else { return wrong }
             text.withUnsafeBufferPointer { builder.append($0) }
         case let builder as FixedBuilder<UUID>:
-            guard let text = scanner.string(), let uuid = text.withUnsafeBufferPointer({ UUID($0) }) else { return wrong }
+            guard let text = scanner.string(), let uuid = text.withUnsafeBufferPointer({ UUID($0) }) else {
+                return wrong
+            }
             builder.append(uuid)
         case let builder as FixedBuilder<Int64>:
             if element == .timestamp {

@@ -14,8 +14,10 @@ import Testing
     }
 
     @Test(arguments: [
-        "0", "1", "-1", "10000", "9999", "12345.6789", "-0.0001", "0.00012345", "123456789012345678901234567890", "1e-7",
-        "1.5e300", "2.2250738585072014e-308", "5e-324", "0.1", "99999999999999.99", "1980.50", "-000.500", "1e22", "17e18",
+        "0", "1", "-1", "10000", "9999", "12345.6789", "-0.0001", "0.00012345", "123456789012345678901234567890",
+        "1e-7",
+        "1.5e300", "2.2250738585072014e-308", "5e-324", "0.1", "99999999999999.99", "1980.50", "-000.500", "1e22",
+        "17e18",
     ])
     func numericsRoundTrip(_ text: String) throws {
         #expect(roundTrip(text) == Double(text))
@@ -39,7 +41,8 @@ import Testing
 
     @Test func hostileBytesNeverTrap() {
         let forms: [PostgresForm] = [
-            .bool, .int2, .int4, .int8, .oid, .float4, .float8, .numeric, .text, .versionedText, .bytea, .uuid, .timestamp,
+            .bool, .int2, .int4, .int8, .oid, .float4, .float8, .numeric, .text, .versionedText, .bytea, .uuid,
+            .timestamp,
             .date, .time, .interval, .vector, .array(element: .int4, elementType: 23),
             .array(element: .text, elementType: 25), .array(element: .numeric, elementType: 1700), .other,
         ]
@@ -84,7 +87,9 @@ import Testing
 
     @Test func intervals() {
         #expect(PostgresTime.interval(microseconds: 0, days: 0, months: 0) == "00:00:00")
-        #expect(PostgresTime.interval(microseconds: 14_706_789_000, days: 3, months: 14) == "1 year 2 mons 3 days 04:05:06.789")
+        #expect(
+            PostgresTime.interval(microseconds: 14_706_789_000, days: 3, months: 14)
+                == "1 year 2 mons 3 days 04:05:06.789")
         #expect(PostgresTime.interval(microseconds: 1_000_000, days: -1, months: 0) == "-1 days +00:00:01")
         #expect(PostgresTime.interval(microseconds: -60_000_000, days: 0, months: -13) == "-1 years -1 mons -00:01:00")
     }

@@ -34,11 +34,15 @@ import Testing
         ("array[true]", "list<bool>", .array([true])),
         ("array['2025-01-31']::date[]", "list<timestamp>", .array([.int(1_738_281_600_000_000)])),
         ("'[2:3]={5,6}'::int2[]", "list<int64>", .array([5, 6])),
-        ("array['0A000000-0000-4000-8000-00000000000B'::uuid]", "list<uuid>", .array(["0a000000-0000-4000-8000-00000000000b"])),
+        (
+            "array['0A000000-0000-4000-8000-00000000000B'::uuid]", "list<uuid>",
+            .array(["0a000000-0000-4000-8000-00000000000b"])
+        ),
         // Read through the server's text form.
         ("'10.0.0.1/8'::inet", "string", "10.0.0.1/8"), ("point(1, 2)", "string", "(1,2)"),
         ("'12:30+09'::timetz", "string", "12:30:00+09"), ("int4range(1, 5)", "string", "[1,5)"),
-        ("array[point(1, 2)]", "string", "{\"(1,2)\"}"), ("B'101'", "string", "101"), ("'pg_class'::regclass", "string", "pg_class"),
+        ("array[point(1, 2)]", "string", "{\"(1,2)\"}"), ("B'101'", "string", "101"),
+        ("'pg_class'::regclass", "string", "pg_class"),
         ("null::inet", "string", nil), ("null", "string", nil),
     ]
 
@@ -80,17 +84,21 @@ import Testing
         }
         let streamed = try database.chunks("SELECT 'ok'::pg_temp.mood AS m, array[6]::pg_temp.older[] AS aa").next()!
         #expect(streamed.types == ["string", "list<int64>"])
-        #expect(sqlError { _ = try database.chunks("SELECT '::1'::inet AS i").next() }.message.contains("cast it to text"))
+        #expect(
+            sqlError { _ = try database.chunks("SELECT '::1'::inet AS i").next() }.message.contains("cast it to text"))
         #expect(sqlError { _ = try database.query("SELECT row(1, 2) AS r") }.detail("column") == "r")
         #expect(
             sqlError { _ = try database.query("SELECT array[[1], [2]] AS a") }.message
-                == "the value of column 'a' in row 1 is an array of 2 dimensions; only one can be read (cast it to text)")
+                == "the value of column 'a' in row 1 is an array of 2 dimensions; only one can be read (cast it to text)"
+        )
         #expect(try database.query("SELECT 1 AS one").rowCount == 1)
     }
 
     @Test(.enabled(if: PostgresServer.hasVector, "no pgvector")) func vectors() throws {
         let database = try open()
-        for frame in [try database.query("SELECT '[1,2.5]'::vector AS v"), try database.read("SELECT '[1,2.5]'::vector AS v")] {
+        for frame in [
+            try database.query("SELECT '[1,2.5]'::vector AS v"), try database.read("SELECT '[1,2.5]'::vector AS v"),
+        ] {
             #expect(frame.types == ["list<float32>"])
             #expect(frame.values("v") == [.array([.float(1), .float(2.5)])])
         }
@@ -105,7 +113,8 @@ import Testing
     @Test func sessionIsInUTC() throws {
         let database = try open()
         let frame = try database.query(
-            "SELECT extract(hour FROM '2025-01-01 23:30+00'::timestamptz)::int AS h, '2025-01-01 00:00+00'::timestamptz::text AS t")
+            "SELECT extract(hour FROM '2025-01-01 23:30+00'::timestamptz)::int AS h, '2025-01-01 00:00+00'::timestamptz::text AS t"
+        )
         #expect(frame.values("h") == [23])
         #expect(frame.values("t") == ["2025-01-01 00:00:00+00"])
     }
@@ -121,9 +130,11 @@ import Testing
         builder.appendNull()
         let ids = Parameter.column(builder.finish())
         #expect(
-            try database.query("SELECT '00000000-0000-0000-0000-000000000001'::uuid = ANY(?) AS x", [ids]).values("x") == [true])
+            try database.query("SELECT '00000000-0000-0000-0000-000000000001'::uuid = ANY(?) AS x", [ids]).values("x")
+                == [true])
         #expect(try database.query("SELECT ?::bool AS x", [.bool(false)]).values("x") == [false])
-        #expect(try database.query("SELECT $1::float8 AS x", [.double(-.infinity)]).values("x") == [.double(-.infinity)])
+        #expect(
+            try database.query("SELECT $1::float8 AS x", [.double(-.infinity)]).values("x") == [.double(-.infinity)])
         #expect(sqlError { _ = try database.query("SELECT ?::text", [.string("a\0b")]) }.code == "sql.type")
         #expect(try database.query("SELECT '{\"k\":1}'::jsonb ? 'k' AS x").values("x") == [true])
     }
@@ -161,7 +172,9 @@ import Testing
         #expect(database.notices().isEmpty)
         let deep = sqlError { _ = try database.read("SELECT 1 AS a,\n  nowhere FROM generate_series(1, 2)") }
         #expect(deep.message.contains("at line 2, column 3: nowhere FROM"))
-        #expect(sqlError { _ = try database.read("SELECT nowhere") }.message.contains("at line 1, column 8: SELECT nowhere"))
+        #expect(
+            sqlError { _ = try database.read("SELECT nowhere") }.message.contains("at line 1, column 8: SELECT nowhere")
+        )
         #expect(deep.detail("statement")?.hasPrefix("SELECT 1") == true)
     }
 
@@ -181,8 +194,11 @@ import Testing
             try database.execute("INSERT INTO c VALUES (1)")
             #expect(try inside.next()?.values("x").first == 11)
         }
-        #expect(sqlError { _ = try database.chunks("SELECT 1 / (50000 - x) AS x FROM generate_series(1, 100000) AS x", rows: 9)
-            .drain() }.detail("sqlstate") == "22012")
+        #expect(
+            sqlError {
+                _ = try database.chunks("SELECT 1 / (50000 - x) AS x FROM generate_series(1, 100000) AS x", rows: 9)
+                    .drain()
+            }.detail("sqlstate") == "22012")
         #expect(try database.query("SELECT 1 AS x").rowCount == 1)
     }
 
@@ -225,17 +241,28 @@ import Testing
             ("v", strings("väg")), ("c", strings("ab")), ("j", strings("{\"a\":1}")), ("js", strings("[1]")),
             ("by", strings("raw")), ("u", strings("00000000000000000000000000000001")), ("ts", time), ("d", time),
             ("tm", strings("01:02")), ("iv", strings("2 days")), ("ip", strings("::1")),
-            ("ta", list(texts) { texts.append("x"); texts.appendNull() }), ("ia", list(integers) { integers.append(4) }),
+            (
+                "ta",
+                list(texts) {
+                    texts.append("x"); texts.appendNull()
+                }
+            ), ("ia", list(integers) { integers.append(4) }),
             ("fa", list(reals) { reals.append(.nan) }), ("ua", list(uuids) { uuids.append(UUID(high: 0, low: 2)) }),
-            ("jl", list(words) { words.append("a\"b"); words.append("c") }), ("na", list(decimals) { decimals.append(0.25) }),
+            (
+                "jl",
+                list(words) {
+                    words.append("a\"b"); words.append("c")
+                }
+            ), ("na", list(decimals) { decimals.append(0.25) }),
         ])
         #expect(try database.write(frame, to: "w") == 2)
         let row = try database.query("SELECT w::text AS t FROM w ORDER BY b NULLS LAST").values("t")
         #expect(
-            row[0] == .string(
-                "(t,-3,-3,-3,-12.500,väg,ab,\"{\"\"a\"\": 1}\",[1],\"\\\\x726177\",00000000-0000-0000-0000-000000000001,"
-                    + "\"2025-01-31 00:00:00\",2025-01-31,01:02:00,\"2 days\",::1,\"{x,NULL}\",{4},{NaN},"
-                    + "{00000000-0000-0000-0000-000000000002},\"[\"\"a\\\\\"\"b\"\", \"\"c\"\"]\",{0.25})"))
+            row[0]
+                == .string(
+                    "(t,-3,-3,-3,-12.500,väg,ab,\"{\"\"a\"\": 1}\",[1],\"\\\\x726177\",00000000-0000-0000-0000-000000000001,"
+                        + "\"2025-01-31 00:00:00\",2025-01-31,01:02:00,\"2 days\",::1,\"{x,NULL}\",{4},{NaN},"
+                        + "{00000000-0000-0000-0000-000000000002},\"[\"\"a\\\\\"\"b\"\", \"\"c\"\"]\",{0.25})"))
         #expect(row[1] == .string("(" + String(repeating: ",", count: 21) + ")"))
         let long = sqlError { try database.write(Frame([("v", strings("much too long"))]), to: "w") }
         #expect(long.message.hasPrefix("value too long for type character varying(10) in row 1 of column 'v'"))
@@ -249,10 +276,13 @@ import Testing
             """
             DO $$ BEGIN CREATE ROLE tt_password LOGIN PASSWORD 'right'; EXCEPTION WHEN duplicate_object THEN NULL; END $$
             """)
-        let host = try database.query("SELECT split_part(setting, ',', 1) AS s FROM pg_settings WHERE name = 'unix_socket_directories'")
+        let host = try database.query(
+            "SELECT split_part(setting, ',', 1) AS s FROM pg_settings WHERE name = 'unix_socket_directories'")
         let place = host.values("s").first!
         guard case .string(let folder) = place else { return }
-        let error = sqlError { _ = try Database.open("host=\(folder) dbname=tt user=tt_password password=wr0ng-s3cret") }
+        let error = sqlError {
+            _ = try Database.open("host=\(folder) dbname=tt user=tt_password password=wr0ng-s3cret")
+        }
         #expect(error.code == "sql.connect")
         #expect(error.message.contains("tt_password"))
         #expect(!error.message.contains("s3cret"))
@@ -274,7 +304,8 @@ import Testing
     @Test func deadlocksAndSerialization() throws {
         let first = try Database.open(PostgresServer.dsn!)
         let second = try Database.open(PostgresServer.dsn!)
-        try first.execute("DROP TABLE IF EXISTS tt_serial; CREATE TABLE tt_serial (x int); INSERT INTO tt_serial VALUES (1)")
+        try first.execute(
+            "DROP TABLE IF EXISTS tt_serial; CREATE TABLE tt_serial (x int); INSERT INTO tt_serial VALUES (1)")
         defer { _ = try? first.execute("DROP TABLE tt_serial") }
         let error = sqlError {
             try first.transaction(TransactionOptions(isolation: .repeatableRead)) {
@@ -303,21 +334,26 @@ import Testing
                 }
                 return false
             }
-            precondition(interrupted(after: 200_000) { _ = try database.query("SELECT pg_sleep(30)") })
-            precondition(interrupted(after: 200_000) { _ = try database.read("SELECT x FROM generate_series(1, 2000000000) AS x") })
-            precondition(
+            must(interrupted(after: 200_000) { _ = try database.query("SELECT pg_sleep(30)") })
+            must(
+                interrupted(after: 200_000) {
+                    _ = try database.read("SELECT x FROM generate_series(1, 2000000000) AS x")
+                })
+            must(
                 interrupted(after: 200_000) {
                     try database.transaction {
                         try database.execute("CREATE TABLE i (x int)")
                         try database.execute("INSERT INTO i SELECT x FROM generate_series(1, 2000000000) AS x")
                     }
                 })
-            precondition(
+            must(
                 interrupted(after: 200_000) {
-                    _ = try database.chunks("SELECT pg_sleep(0.01)::text AS t FROM generate_series(1, 100000)", rows: 1_000_000).next()
+                    _ = try database.chunks(
+                        "SELECT pg_sleep(0.01)::text AS t FROM generate_series(1, 100000)", rows: 1_000_000
+                    ).next()
                 })
             // Rolled back although the flag was set, and the connection is fine.
-            precondition(try database.query("SELECT to_regclass('i') IS NULL AS gone").values("gone") == [true])
+            try must(database.query("SELECT to_regclass('i') IS NULL AS gone").values("gone") == [true])
             try database.execute("CREATE TABLE big (x int8, t text)")
             let numbers = FixedBuilder<Int64>.int64(), texts = StringBuilder()
             for number in 0..<200_000 {
@@ -325,11 +361,11 @@ import Testing
                 texts.append(String(repeating: "x", count: 500))
             }
             let frame = try Frame([("x", numbers.finish()), ("t", texts.finish())])
-            precondition(interrupted(after: 20_000) { for _ in 0..<50 { try database.write(frame, to: "big") } })
-            precondition(try database.query("SELECT 1 AS x").rowCount == 1)
+            must(interrupted(after: 20_000) { for _ in 0..<50 { try database.write(frame, to: "big") } })
+            try must(database.query("SELECT 1 AS x").rowCount == 1)
             let left = try database.query("SELECT count(*) AS n FROM big").values("n").first
             guard case .int(let count)? = left else { exit(1) }
-            precondition(count % 200_000 == 0)
+            must(count % 200_000 == 0)
         }
     }
 }

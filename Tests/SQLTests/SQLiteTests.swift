@@ -35,16 +35,21 @@ import Testing
         #expect(try column("(NULL)").types == ["string"])
         let error = sqlError { _ = try column("(1), ('a')") }
         #expect(
-            error.message == "the value of column 'x' in row 2 is text, unlike those before it; give the column one type with "
+            error.message
+                == "the value of column 'x' in row 2 is text, unlike those before it; give the column one type with "
                 + "CAST in the statement, or with the option types")
         #expect(try database.query("SELECT NULL AS x", types: [("x", .float64)]).types == ["float64"])
-        #expect(try database.query("SELECT '2025-01-01' AS x", types: [("x", .timestamp)]).values("x") == [.int(1_735_689_600_000_000)])
+        #expect(
+            try database.query("SELECT '2025-01-01' AS x", types: [("x", .timestamp)]).values("x") == [
+                .int(1_735_689_600_000_000)
+            ])
         #expect(try database.query("SELECT x'00' AS x").values("x") == ["\0"])
     }
 
     @Test func valuesAgainstTheirDeclaration() throws {
         let database = try open()
-        try database.execute("CREATE TABLE v (i INTEGER, f REAL, n NUMERIC, b BOOLEAN, u UUID, t TIMESTAMP, d DATE, s TEXT)")
+        try database.execute(
+            "CREATE TABLE v (i INTEGER, f REAL, n NUMERIC, b BOOLEAN, u UUID, t TIMESTAMP, d DATE, s TEXT)")
         func read(_ column: String, _ value: String) throws -> Value? {
             try database.execute("DELETE FROM v; INSERT INTO v (\(column)) VALUES (NULL), (\(value))")
             return try database.query("SELECT \(column) AS x FROM v").values("x").last
@@ -60,7 +65,8 @@ import Testing
             ("i", "'secret'", "is text that is no integer"), ("i", "2.5", "is a fraction that is no integer"),
             ("f", "'secret'", "is text that is no number"), ("b", "2", "is an integer that is no boolean"),
             ("u", "'secret'", "is text that is no uuid"), ("t", "'secret'", "is text that is no ISO 8601 time"),
-            ("t", "1700000000", "is an integer that is no ISO 8601 time"), ("d", "x'00'", "is a blob that is no ISO 8601 time"),
+            ("t", "1700000000", "is an integer that is no ISO 8601 time"),
+            ("d", "x'00'", "is a blob that is no ISO 8601 date"),
         ] {
             let error = sqlError { _ = try read(column, value) }
             #expect(error.message == "the value of column 'x' in row 2 \(found)")
@@ -72,13 +78,16 @@ import Testing
         let folder = temporaryFolder()
         defer { remove(folder) }
         let path = folder + "/a b.sqlite"
-        #expect(sqlError { _ = try Database.open("sqlite:\(path)", OpenOptions(create: false)) }.message == "there is no SQLite database '\(path)'")
+        #expect(
+            sqlError { _ = try Database.open("sqlite:\(path)", OpenOptions(create: false)) }.message
+                == "there is no SQLite database '\(path)'")
         #expect(sqlError { _ = try Database.open("sqlite:\(path)", OpenOptions(readOnly: true)) }.code == "sql.connect")
         try Database.open("sqlite:\(path)").execute("CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (1)")
         #expect(try Database.open("sqlite:\(path)", OpenOptions(create: false)).read("a").rowCount == 1)
         let foreign = folder + "/text"
         _ = PostgresServer.shell("printf 'this is no database, but it is long enough to be looked at' > '\(foreign)'")
-        #expect(sqlError { _ = try Database.open("sqlite:\(foreign)") }.message == "'\(foreign)' is not a SQLite database")
+        #expect(
+            sqlError { _ = try Database.open("sqlite:\(foreign)") }.message == "'\(foreign)' is not a SQLite database")
         #expect(sqlError { _ = try Database.open("sqlite:\(folder)/no/such.sqlite") }.code == "sql.connect")
         #expect(sqlError { _ = try Database.open("sqlite:\(folder)") }.code == "sql.connect")
         #expect(sqlError { _ = try Database.open("sqlite:") }.code == "sql.dsn")
@@ -92,7 +101,9 @@ import Testing
         let builder = FixedBuilder<Int64>.int64()
         for number in [2, 3] { builder.append(Int64(number)) }
         #expect(
-            try database.query("SELECT value AS x FROM json_each(?)", [.column(builder.finish())]).values("x") == [2, 3])
+            try database.query("SELECT value AS x FROM json_each(?)", [.column(builder.finish())]).values("x") == [
+                2, 3,
+            ])
         #expect(sqlError { _ = try database.query("SELECT 1; SELECT 2") }.code == "sql.usage")
         #expect(try database.query("SELECT 1 AS x; -- done\n /* really */ ;").rowCount == 1)
         #expect(sqlError { try database.execute("INSERT INTO a VALUES (:x)") }.code == "sql.query")
@@ -154,7 +165,7 @@ import Testing
                     exit(2)
                 } catch is Interrupted {}
                 Interrupt.clearForTests()
-                precondition(try database.read("a").rowCount == 0)
+                try must(database.read("a").rowCount == 0)
             }
         }
     }

@@ -33,7 +33,9 @@ import Testing
             #expect(frame.names == ["id", "name", "price", "stock", "weight", "ok", "born", "day", "tags"])
             let weight = kind == .sqlite ? "float64" : "float32"
             #expect(
-                frame.types == ["uuid", "string", "float64", "int64", weight, "bool", "timestamp", "timestamp", "string"])
+                frame.types == [
+                    "uuid", "string", "float64", "int64", weight, "bool", "timestamp", "timestamp", "string",
+                ])
             #expect(frame.values("id") == Self.ids.map { .string($0) })
             #expect(frame.values("name") == ["tea 茶 'q'", nil])
             #expect(frame.values("price") == [1980.5, nil])
@@ -78,13 +80,16 @@ import Testing
         try database.execute("UPDATE items SET name = ? WHERE id = ?", [.string(hostile), .string(Self.ids[0])])
         #expect(try database.query("SELECT name FROM items WHERE name = $1", [.string(hostile)]).rowCount == 1)
         #expect(try database.query("SELECT name FROM items WHERE stock = ?", [.null]).rowCount == 0)
-        #expect(try database.query("SELECT id FROM items WHERE stock > ? AND price < ?", [.int(1), .double(2e3)]).rowCount == 1)
+        #expect(
+            try database.query("SELECT id FROM items WHERE stock > ? AND price < ?", [.int(1), .double(2e3)]).rowCount
+                == 1)
     }
 
     @Test(arguments: TestDatabase.available) func severalStatements(_ kind: TestDatabase) throws {
         let database = try kind.open()
         let changed = try database.execute(
-            "CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (1), (2); UPDATE a SET x = x + 1; SELECT * FROM a; -- end")
+            "CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (1), (2); UPDATE a SET x = x + 1; SELECT * FROM a; -- end"
+        )
         #expect(changed == 4)
         #expect(try database.query("SELECT sum(x) AS s FROM a").values("s") == [5])
         #expect(try database.query("DELETE FROM a").columns.isEmpty)
@@ -158,7 +163,8 @@ import Testing
 
     @Test(arguments: TestDatabase.available) func tablesAndColumns(_ kind: TestDatabase) throws {
         let database = try kind.open()
-        try database.execute("CREATE TABLE odd_one (a INTEGER NOT NULL, \"b c\" TEXT DEFAULT 'x', d BOOLEAN, PRIMARY KEY (d, a))")
+        try database.execute(
+            "CREATE TABLE odd_one (a INTEGER NOT NULL, \"b c\" TEXT DEFAULT 'x', d BOOLEAN, PRIMARY KEY (d, a))")
         #expect(try database.tables().contains("odd_one"))
         let columns = try database.columns(of: "odd_one")
         #expect(columns.map(\.name) == ["a", "b c", "d"])
@@ -193,6 +199,7 @@ import Testing
             return
         }
         let database = try kind.open(OpenOptions(readOnly: true))
-        #expect(sqlError { try database.execute("CREATE TABLE public.read_only_a (x int)") }.detail("sqlstate") == "25006")
+        #expect(
+            sqlError { try database.execute("CREATE TABLE public.read_only_a (x int)") }.detail("sqlstate") == "25006")
     }
 }

@@ -12,7 +12,10 @@ import Testing
         ("select $2, $1, $2", 2, "select $2, $1, $2", "select ?2, ?1, ?2"),
         ("select ?2, ?1", 2, "select $2, $1", "select ?2, ?1"),
         ("select '?', ?, '''?' || ?", 2, "select '?', $1, '''?' || $2", "select '?', ?1, '''?' || ?2"),
-        ("select \"a?\", ? -- really?\n, ?", 2, "select \"a?\", $1 -- really?\n, $2", "select \"a?\", ?1 -- really?\n, ?2"),
+        (
+            "select \"a?\", ? -- really?\n, ?", 2, "select \"a?\", $1 -- really?\n, $2",
+            "select \"a?\", ?1 -- really?\n, ?2"
+        ),
         ("select /* ? */ ?", 1, "select /* ? */ $1", "select /* ? */ ?1"),
         ("select foo$1, ?", 1, "select foo$1, $1", "select foo$1, ?1"),
         ("select ?::int", 1, "select $1::int", "select ?1::int"),

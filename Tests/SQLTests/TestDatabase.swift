@@ -1,4 +1,5 @@
 import Base
+import CSystem
 import Frames
 import Glibc
 import Testing
@@ -38,7 +39,9 @@ enum PostgresServer {
         setenv("TT_TEST_PG_DSN", started, 1)
         setenv("TT_TEST_PG_FOLDER", folder, 1)
         atexit {
-            guard let folder = getenv("TT_TEST_PG_FOLDER"), String(cString: folder).hasSuffix("-\(getpid())") else { return }
+            guard let folder = getenv("TT_TEST_PG_FOLDER"), String(cString: folder).hasSuffix("-\(getpid())") else {
+                return
+            }
             _ = PostgresServer.shell("'\(PostgresServer.script)' stop '\(String(cString: folder))'")
         }
         return started
@@ -99,3 +102,40 @@ func temporaryFolder() -> String {
 }
 
 func remove(_ folder: String) { _ = PostgresServer.shell("rm -r '\(folder)'") }
+
+/// Sets the flag of Ctrl-C from another thread. Only in exit tests: the flag is one for the whole process.
+func interruptLater(_ microseconds: UInt32) {
+    Thread.start {
+        usleep(microseconds)
+        tt_interrupt_set(1)
+    }
+}
+
+/// In exit tests, where expectations are not seen outside: ends the process when it does not hold.
+func must(_ holds: Bool, line: Int = #line) {
+    if holds { return }
+    print("line \(line) does not hold")
+    exit(1)
+}
+
+extension Interrupt {
+    static func clearForTests() { tt_interrupt_set(0) }
+}
+
+private enum Thread {
+    private final class Body {
+        let run: @Sendable () -> Void
+        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    }
+
+    static func start(_ run: @escaping @Sendable () -> Void) {
+        var thread = pthread_t()
+        pthread_create(
+            &thread, nil,
+            { body in
+                Unmanaged<Body>.fromOpaque(body!).takeRetainedValue().run()
+                return nil
+            }, Unmanaged.passRetained(Body(run)).toOpaque())
+        pthread_detach(thread)
+    }
+}

@@ -11,6 +11,11 @@ import Testing
         return database
     }
 
+    private func stop(_ body: () throws -> Void) -> Stop? {
+        do { try body() } catch { return error as? Stop }
+        return nil
+    }
+
     private func rows(_ database: Database) throws -> Int { try database.query("SELECT x FROM a").rowCount }
 
     @Test(arguments: TestDatabase.available) func commitsAndRollsBack(_ kind: TestDatabase) throws {
@@ -20,12 +25,13 @@ import Testing
             return 42
         }
         #expect(answer == 42)
-        #expect(throws: Stop(number: 7)) {
+        let stopped = stop {
             try database.transaction {
                 try database.execute("INSERT INTO a VALUES (2)")
                 throw Stop(number: 7)
             }
         }
+        #expect(stopped == Stop(number: 7))
         #expect(try rows(database) == 1)
     }
 
@@ -33,13 +39,14 @@ import Testing
         let database = try open(kind)
         try database.transaction {
             try database.execute("INSERT INTO a VALUES (1)")
-            #expect(throws: Stop.self) {
+            let stopped = stop {
                 try database.transaction {
                     try database.execute("INSERT INTO a VALUES (2)")
                     try database.transaction { _ = try database.execute("INSERT INTO a VALUES (3)") }
                     throw Stop(number: 1)
                 }
             }
+            #expect(stopped == Stop(number: 1))
             // A failed statement undoes its own savepoint only.
             let clash = sqlError { try database.transaction { _ = try database.execute("INSERT INTO a VALUES (1)") } }
             #expect(clash.code == "sql.constraint")

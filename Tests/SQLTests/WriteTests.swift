@@ -18,7 +18,9 @@ import Testing
         for row in 0..<3 {
             ids.append(UUID(high: 1, low: UInt64(row)))
             if row == 1 {
-                for builder in [numbers, reals, flags, texts, times, tags, vectors] as [any ColumnBuilder] { builder.appendNull() }
+                for builder in [numbers, reals, flags, texts, times, tags, vectors] as [any ColumnBuilder] {
+                    builder.appendNull()
+                }
                 continue
             }
             numbers.append(Int64(row * 1000 - 7))
@@ -90,7 +92,8 @@ import Testing
 
     @Test(arguments: TestDatabase.available) func misfitsNameTheirPlace(_ kind: TestDatabase) throws {
         let database = try kind.open()
-        try database.execute("CREATE TABLE m (id UUID, small SMALLINT, time TIMESTAMP WITH TIME ZONE, day DATE, flag BOOLEAN)")
+        try database.execute(
+            "CREATE TABLE m (id UUID, small SMALLINT, time TIMESTAMP WITH TIME ZONE, day DATE, flag BOOLEAN)")
         func write(_ name: String, _ column: Column) -> SQLError {
             sqlError { try database.write(Frame([(name, column)]), to: "m") }
         }
@@ -111,11 +114,15 @@ import Testing
             let large = FixedBuilder<Int64>.int64()
             large.append(1)
             large.append(40_000)
-            #expect(write("small", large.finish()).message.hasPrefix("the value of column 'small' in row 2 is out of range"))
+            #expect(
+                write("small", large.finish()).message.hasPrefix("the value of column 'small' in row 2 is out of range")
+            )
         }
         #expect(try database.query("SELECT 1 AS one FROM m").rowCount == 0)
         #expect(sqlError { try database.write(Frame([]), to: "m") }.code == "sql.usage")
-        #expect(sqlError { try database.write(Self.frame(), to: "nowhere") }.message.hasPrefix("there is no table 'nowhere'"))
+        #expect(
+            sqlError { try database.write(Self.frame(), to: "nowhere") }.message.hasPrefix(
+                "there is no table 'nowhere'"))
         // Texts that fit are parsed.
         let fits = try Frame([
             ("id", strings("{00000000-0000-4000-8000-00000000000A}")), ("time", strings("2025-01-01T09:00:00+09:00")),

@@ -90,11 +90,13 @@ final class PostgresConnection: Driver {
         while tt_PQstatus(connection) != CONNECTION_BAD, status != PGRES_POLLING_OK, status != PGRES_POLLING_FAILED {
             try Interrupt.check()
             if let limit, deadline!.hasPassed {
-                throw SQLError("sql.connect", "cannot connect to PostgreSQL: no answer within \(Int(limit)) s (connect_timeout)")
+                throw SQLError(
+                    "sql.connect", "cannot connect to PostgreSQL: no answer within \(Int(limit)) s (connect_timeout)")
             }
             // The socket may be another one after each step: libpq tries one address after the other.
             var descriptor = pollfd(
-                fd: tt_PQsocket(connection), events: Int16(status == PGRES_POLLING_READING ? POLLIN : POLLOUT), revents: 0)
+                fd: tt_PQsocket(connection), events: Int16(status == PGRES_POLLING_READING ? POLLIN : POLLOUT),
+                revents: 0)
             if poll(&descriptor, 1, 100) > 0 { status = tt_PQconnectPoll(connection) }
         }
         guard tt_PQstatus(connection) == CONNECTION_OK else {
@@ -237,7 +239,8 @@ final class PostgresConnection: Driver {
             switch cancelled.reason {
             case .interrupt: throw Interrupted()
             case .timeout: throw timedOut("; the server did not answer and the connection was closed")
-            case .unwanted: throw SQLError("sql.lost", "the server did not stop a cancelled statement; the connection was closed")
+            case .unwanted:
+                throw SQLError("sql.lost", "the server did not stop a cancelled statement; the connection was closed")
             }
         }
         if !ignoresInterrupts, Interrupt.isPending {

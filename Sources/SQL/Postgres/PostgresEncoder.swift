@@ -156,7 +156,9 @@ struct PostgresEncoder {
 
     private func date(_ value: Int64, to target: inout ByteWriter, _ misfit: (String) -> SQLError) throws {
         let days = Timestamp.floorDivide(value, Timestamp.microsecondsPerDay)
-        guard days * Timestamp.microsecondsPerDay == value else { throw misfit("has a time of day, which a date cannot hold") }
+        guard days * Timestamp.microsecondsPerDay == value else {
+            throw misfit("has a time of day, which a date cannot hold")
+        }
         fixed(Int32(days - PostgresTime.epoch / Timestamp.microsecondsPerDay), to: &target)
     }
 

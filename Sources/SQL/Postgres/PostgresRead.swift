@@ -15,7 +15,8 @@ extension PostgresConnection {
         let statement = try Statement("SELECT * FROM (\(select)) AS tt_source LIMIT 0", [], dialect: .postgresql)
         var fields: [PostgresResult.Field] = []
         try reportingSource(source, prefix: "SELECT * FROM (", isSelect: Identifier.isStatement(source)) {
-            try run(statement, send: { tt_PQsendQueryParams($0, statement.text, 0, nil, nil, nil, nil, 1) }) { result, _ in
+            try run(statement, send: { tt_PQsendQueryParams($0, statement.text, 0, nil, nil, nil, nil, 1) }) {
+                result, _ in
                 fields = try PostgresResult.fields(of: result, types)
             }
         }
@@ -39,7 +40,8 @@ extension PostgresConnection {
         if fields.contains(where: \.form.isOther) {
             let aliases = fields.indices.map { "c\($0)" }
             let chosen = zip(aliases, fields).map { $1.form.isOther ? "\($0)::text" : $0 }
-            source = "SELECT \(chosen.joined(separator: ", ")) FROM (\(select)) AS tt_source(\(aliases.joined(separator: ", ")))"
+            source =
+                "SELECT \(chosen.joined(separator: ", ")) FROM (\(select)) AS tt_source(\(aliases.joined(separator: ", ")))"
             fields = fields.map { field in
                 field.form.isOther ? .init(name: field.name, type: PostgresType.text, form: .text) : field
             }
@@ -105,7 +107,8 @@ extension SQLError {
                 rest = rest.drop { $0 != "\n" }.dropFirst()
             }
             let characters = line == 1 ? column - 1 - droppingColumns : column - 1
-            let end = rest.index(rest.startIndex, offsetBy: max(characters, 0), limitedBy: rest.endIndex) ?? rest.endIndex
+            let end =
+                rest.index(rest.startIndex, offsetBy: max(characters, 0), limitedBy: rest.endIndex) ?? rest.endIndex
             offset = source.utf8.distance(from: source.startIndex, to: end)
         }
         let kept = details.filter { !["line", "column_number", "statement", "hint"].contains($0.0) }

@@ -34,10 +34,12 @@ struct PostgresReport {
         if let (row, column) = Self.copyPlace(context) {
             message += " in row \(row)" + (column.map { " of column '\($0)'" } ?? "")
             details.append(("row", .int(row)))
-            if let column, !details.contains(where: { $0.0 == "column" }) { details.append(("column", .string(column))) }
+            if let column, !details.contains(where: { $0.0 == "column" }) {
+                details.append(("column", .string(column)))
+            }
         }
-        if let function = context?.split(whereSeparator: \.isNewline).first(where: { $0.hasPrefix("PL/pgSQL function") })
-        {
+        if let function = context?.split(whereSeparator: \.isNewline).first(where: { $0.hasPrefix("PL/pgSQL function") }
+        ) {
             details.append(("context", .string(String(function))))
         }
         var offset: Int?
@@ -68,7 +70,8 @@ struct PostgresReport {
     private static func withoutValues(_ message: String, _ sqlstate: String) -> String {
         guard sqlstate.hasPrefix("22") else { return message }
         let marks: Set<Character> = ["\"", "„", "“", "”", "«", "»", "「", "」"]
-        guard let first = message.firstIndex(where: marks.contains), let last = message.lastIndex(where: marks.contains),
+        guard let first = message.firstIndex(where: marks.contains),
+            let last = message.lastIndex(where: marks.contains),
             first < last
         else { return message }
         return message[..<first] + "\"…\"" + message[message.index(after: last)...]

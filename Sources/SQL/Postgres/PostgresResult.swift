@@ -199,58 +199,57 @@ extension PostgresConnection {
             }
             return decoder.builder.finish()
         }
-        guard let type, type.array != 0 else {
-            throw SQLError(
-                "sql.type", "column '\(field.name)' has the type \(type?.name ?? "unknown"), which has no form tt can read; "
-                    + "cast it to text in the statement",
-                details: [("column", .string(field.name))])
-        }
         let builder = StringBuilder(capacity: raw.count)
-        // A few hundred values a time: the server finds each by walking over those before it.
-        for start in stride(from: 0, to: raw.count, by: 256) {
-            try appendTexts(raw, start..<min(start + 256, raw.count), field.type, type.array, to: builder)
+        do {
+            for start in stride(from: 0, to: raw.count, by: 256) {
+                try appendTexts(raw, start..<min(start + 256, raw.count), field.type, to: builder)
+            }
+        } catch let error as SQLError where error.detail("sqlstate") != nil {
+            throw SQLError(
+                "sql.type",
+                "column '\(field.name)' has the type \(type?.name ?? "unknown"), which has no form tt can read; "
+                    + "cast it to text in the statement",
+                details: [("column", .string(field.name))], cause: error)
         }
         return builder.finish()
     }
 
-    /// Sends values back as a binary array and receives their texts.
-    private func appendTexts(
-        _ raw: RawValues, _ rows: Range<Int>, _ type: UInt32, _ arrayType: UInt32, to builder: StringBuilder
-    ) throws {
-        var array = ByteWriter()
-        for word in [1, 1, Int32(bitPattern: type), Int32(rows.count), 1] { array.bigEndian(word) }
+    /// Sends values back as binary parameters, at most a few hundred, and receives their texts as columns of one row.
+    private func appendTexts(_ raw: RawValues, _ rows: Range<Int>, _ type: UInt32, to builder: StringBuilder) throws {
+        let sql = "SELECT " + rows.indices.map { "$\($0 - rows.lowerBound + 1)::text" }.joined(separator: ", ")
+        var bytes: [UInt8] = []
+        var offsets: [Int?] = []
+        var lengths: [Int32] = []
         for row in rows {
-            raw.withValue(row) { bytes in
-                array.bigEndian(Int32(bytes?.count ?? -1))
-                if let bytes { array.append(bytes) }
+            raw.withValue(row) { value in
+                offsets.append(value == nil ? nil : bytes.count)
+                lengths.append(Int32(value?.count ?? 0))
+                bytes += value ?? UnsafeRawBufferPointer(start: nil, count: 0)
             }
         }
-        let count = Int32(array.count)
-        let sql = "SELECT ($1)[i]::text FROM pg_catalog.generate_subscripts($1, 1) AS i ORDER BY i"
+        // Null pointers mean NULL, so even empty values need an address.
+        bytes.append(0)
+        let types = Array(repeating: type, count: rows.count)
+        let formats = Array(repeating: Int32(1), count: rows.count)
         try run(
             nil,
             send: { connection in
-                array.bytes.withUnsafeBytes { bytes in
-                    let value: UnsafePointer<CChar>? = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
-                    return withUnsafePointer(to: value) { value in
-                        withUnsafePointer(to: arrayType) { type in
-                            withUnsafePointer(to: count) { count in
-                                withUnsafePointer(to: Int32(1)) { binary in
-                                    tt_PQsendQueryParams(connection, sql, 1, type, value, count, binary, 1)
-                                }
-                            }
-                        }
-                    }
+                bytes.withUnsafeBytes { bytes in
+                    let start = bytes.baseAddress!.assumingMemoryBound(to: CChar.self)
+                    let values: [UnsafePointer<CChar>?] = offsets.map { $0.map { start + $0 } }
+                    return tt_PQsendQueryParams(
+                        connection, sql, Int32(values.count), types, values, lengths, formats, 1)
                 }
             }
         ) { result, _ in
-            for row in 0..<tt_PQntuples(result) {
-                if tt_PQgetisnull(result, row, 0) != 0 {
+            guard tt_PQntuples(result) == 1, tt_PQnfields(result) == rows.count else { return }
+            for column in 0..<Int32(rows.count) {
+                if tt_PQgetisnull(result, 0, column) != 0 {
                     builder.appendNull()
                 } else {
                     builder.append(
                         UnsafeRawBufferPointer(
-                            start: tt_PQgetvalue(result, row, 0), count: Int(tt_PQgetlength(result, row, 0))))
+                            start: tt_PQgetvalue(result, 0, column), count: Int(tt_PQgetlength(result, 0, column))))
                 }
             }
         }

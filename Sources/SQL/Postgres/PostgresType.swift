@@ -6,8 +6,6 @@ import Frames
 struct PostgresType: Sendable {
     let name: String
     let form: PostgresForm
-    /// The type of arrays of it; 0 when there is none.
-    let array: UInt32
 }
 
 /// The binary form of a type.
@@ -74,7 +72,7 @@ extension PostgresType {
     static let jsonb: UInt32 = 3802
     static let text: UInt32 = 25
 
-    /// The types every server has under the same OID.
+    /// The types every server has under the same OID, and those of their arrays.
     static let builtIn: [UInt32: PostgresType] = {
         let scalars: [(UInt32, String, PostgresForm, UInt32)] = [
             (16, "bool", .bool, 1000), (17, "bytea", .bytea, 1001), (18, "\"char\"", .text, 1002),
@@ -89,10 +87,9 @@ extension PostgresType {
         ]
         var types: [UInt32: PostgresType] = [:]
         for (oid, name, form, array) in scalars {
-            types[oid] = PostgresType(name: name, form: form, array: array)
+            types[oid] = PostgresType(name: name, form: form)
             if array != 0 {
-                types[array] = PostgresType(
-                    name: name + "[]", form: .array(element: form, elementType: oid), array: 0)
+                types[array] = PostgresType(name: name + "[]", form: .array(element: form, elementType: oid))
             }
         }
         return types
@@ -106,13 +103,13 @@ extension PostgresConnection {
             let rows = try rows(
                 """
                 SELECT pg_catalog.format_type(t.oid, NULL), t.typtype::text, t.typbasetype::text,
-                    CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END::text, t.typarray::text, p.proname::text
+                    CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END::text, p.proname::text
                 FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_proc p ON p.oid = t.typsend WHERE t.oid = $1::oid
                 """, [.int(Int64(oid))])
             guard let row = rows.first, let name = row[0], let base = UInt32(row[2] ?? ""),
-                let element = UInt32(row[3] ?? ""), let array = UInt32(row[4] ?? "")
+                let element = UInt32(row[3] ?? "")
             else {
-                types[oid] = PostgresType(name: "type \(oid)", form: .other, array: 0)
+                types[oid] = PostgresType(name: "type \(oid)", form: .other)
                 continue
             }
             // Domains and arrays are described by another type.
@@ -127,7 +124,7 @@ extension PostgresConnection {
             } else if row[1] == "e" {
                 form = .text
             } else {
-                switch row[5] {
+                switch row[4] {
                 case "textsend", "varcharsend", "bpcharsend", "namesend", "citextsend", "enum_send", "json_send",
                     "xml_send", "unknownsend":
                     form = .text
@@ -136,7 +133,7 @@ extension PostgresConnection {
                 default: form = .other
                 }
             }
-            types[oid] = PostgresType(name: name, form: form, array: array)
+            types[oid] = PostgresType(name: name, form: form)
         }
     }
 

@@ -42,7 +42,9 @@ extension PostgresConnection {
         let names = try frame.names.map { try Identifier.quote($0) }
         let columns = zip(names, targets).map { $1.form.isWritable ? "\($0) \($1.type)" : "\($0) text" }
         let values = zip(names, targets).map { $1.form.isWritable ? $0 : "\($0)::\($1.type)" }
-        let staged = targets.map { $0.form.isWritable ? $0 : PostgresTable.Column(name: $0.name, type: "text", form: .text) }
+        let staged = targets.map {
+            $0.form.isWritable ? $0 : PostgresTable.Column(name: $0.name, type: "text", form: .text)
+        }
         try command("CREATE TEMPORARY TABLE \(stage.dropFirst(8)) (\(columns.joined(separator: ", "))) ON COMMIT DROP")
         try copy(frame, staged, into: stage, row: table.name)
         let changed = try execute(insert(stage, values.joined(separator: ", ")), [])
@@ -50,7 +52,8 @@ extension PostgresConnection {
         return changed
     }
 
-    private func copy(_ frame: Frame, _ targets: [PostgresTable.Column], into target: String, row table: String) throws {
+    private func copy(_ frame: Frame, _ targets: [PostgresTable.Column], into target: String, row table: String) throws
+    {
         let encoders = try zip(zip(frame.names, frame.columns), targets).map { column, target in
             try PostgresEncoder(column.1, into: target, name: column.0)
         }

@@ -120,7 +120,8 @@ final class SQLiteColumnReader {
 
     private func settle(_ kind: Int32, _ nulls: Int) {
         target =
-            kind == SQLITE_INTEGER ? .int64(.int64()) : kind == SQLITE_FLOAT ? .float64(.float64()) : .text(StringBuilder())
+            kind == SQLITE_INTEGER
+            ? .int64(.int64()) : kind == SQLITE_FLOAT ? .float64(.float64()) : .text(StringBuilder())
         for _ in 0..<nulls { appendNull() }
     }
 
@@ -181,7 +182,8 @@ final class SQLiteColumnReader {
         let found = [SQLITE_INTEGER: "an integer", SQLITE_FLOAT: "a fraction", SQLITE_BLOB: "a blob"][kind] ?? "text"
         if type.dtype == nil {
             return ResultNames.misfit(
-                name, row, "is \(found), unlike those before it; give the column one type with CAST in the statement, or "
+                name, row,
+                "is \(found), unlike those before it; give the column one type with CAST in the statement, or "
                     + "with the option types")
         }
         return ResultNames.misfit(name, row, "is \(found) that is no \(type.name)")

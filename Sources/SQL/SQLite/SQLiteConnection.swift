@@ -38,7 +38,8 @@ final class SQLiteConnection: Driver {
     /// - Parameter path: what follows `sqlite:`; a file or `:memory:`.
     init(_ path: String, options: OpenOptions) throws {
         guard !path.isEmpty, !path.hasPrefix("//") || path.hasPrefix("///"), !path.utf8.contains(0) else {
-            throw SQLError("sql.dsn", "name a file after 'sqlite:', as in sqlite:data/shop.sqlite, or write sqlite::memory:")
+            throw SQLError(
+                "sql.dsn", "name a file after 'sqlite:', as in sqlite:data/shop.sqlite, or write sqlite::memory:")
         }
         self.path = path
         watch = Watch(timeout: options.timeout)
@@ -62,7 +63,8 @@ final class SQLiteConnection: Driver {
             let reason = pointer.map { String(cString: sqlite3_errmsg($0)) } ?? "out of memory"
             close()
             throw SQLError(
-                "sql.connect", "cannot open the SQLite database '\(path)': \(reason)", details: [("path", .string(path))])
+                "sql.connect", "cannot open the SQLite database '\(path)': \(reason)",
+                details: [("path", .string(path))])
         }
         sqlite3_extended_result_codes(pointer, 1)
         let context = Unmanaged.passUnretained(watch).toOpaque()

@@ -40,17 +40,13 @@ final class SQLiteStatement {
         }
         pointer = compiled
         self.rest = rest.flatMap { Self.isBlank($0, database) ? nil : $0 }
+        // From here on a throw runs deinit, which finalizes.
         if self.rest != nil, !allowsMore {
-            sqlite3_finalize(compiled)
             throw SQLError(
-                "sql.usage", "several statements at once go through exec, without values: \(Place.excerpt(statement.source))")
+                "sql.usage",
+                "several statements at once go through exec, without values: \(Place.excerpt(statement.source))")
         }
-        do {
-            try bind()
-        } catch {
-            sqlite3_finalize(compiled)
-            throw error
-        }
+        try bind()
     }
 
     deinit { sqlite3_finalize(pointer) }
@@ -65,7 +61,9 @@ final class SQLiteStatement {
             while at.pointee != 0 {
                 let status = sqlite3_prepare_v3(database, at, -1, 0, &compiled, &tail)
                 sqlite3_finalize(compiled)
-                guard status == SQLITE_OK, compiled == nil, let tail, tail > at else { return status == SQLITE_OK && compiled == nil }
+                guard status == SQLITE_OK, compiled == nil, let tail, tail > at else {
+                    return status == SQLITE_OK && compiled == nil
+                }
                 at = tail
             }
             return true

@@ -71,7 +71,9 @@ extension SQLiteConnection {
                 given.isEmpty ? table.primaryKey : given, given: given, table: name, frame: frame)
             let updates = zip(frame.names, quoted).filter { !key.contains($0.0) }.map { "\($1) = excluded.\($1)" }
             let conflict = try key.map { try Identifier.quote($0) }.joined(separator: ", ")
-            sql += " ON CONFLICT (\(conflict)) " + (updates.isEmpty ? "DO NOTHING" : "DO UPDATE SET \(updates.joined(separator: ", "))")
+            sql +=
+                " ON CONFLICT (\(conflict)) "
+                + (updates.isEmpty ? "DO NOTHING" : "DO UPDATE SET \(updates.joined(separator: ", "))")
         }
         guard let pointer else { throw SQLError.closed }
         let nulls = Array(repeating: Parameter.null, count: quoted.count)
