@@ -25,9 +25,9 @@ struct ExpressionParser {
             default: isWord("and", token) || isWord("or", token)
             }
         }
-        if operators.count > 1000 {
+        if operators.count > 250 {
             throw Expression.failure(
-                "more than 1000 operators; compute parts as columns of their own", text, at: operators[1000].offset)
+                "more than 250 operators; compute parts as columns of their own", text, at: operators[250].offset)
         }
         let node = try or()
         guard token.kind == .end else { throw unexpected() }

@@ -92,8 +92,8 @@ import Testing
     }
 
     @Test func longChainsEvaluateOrAreRefused() throws {
-        let sum = "a" + String(repeating: " + 1", count: 1000)
-        #expect(try evaluate(sum) == [1001, 1002, .null, 1004])
+        let sum = "a" + String(repeating: " + 1", count: 250)
+        #expect(try evaluate(sum) == [251, 252, .null, 254])
         #expect(throws: FrameError.self) { try Expression(sum + " + 1") }
         let values = (0..<20_000).map(String.init).joined(separator: ", ")
         #expect(try evaluate("a in (\(values))") == [true, true, .null, true])
