@@ -28,7 +28,7 @@ end
 -- Runs one stage; an error that leaves it names the stage. It is not caught, so that its traceback stays.
 local function stage(name, run)
     local started = time.monotonic()
-    local guard <close> = setmetatable({}, { __close = function(_, problem)
+    local _ <close> = setmetatable({}, { __close = function(_, problem)
         if problem == nil then return end
         log.error("stage failed", { stage = name, seconds = time.monotonic() - started })
         if type(problem) == "table" and problem.code ~= "interrupted" then
