@@ -14,6 +14,7 @@ local columns = require("two_tower.columns")
 local csv = require("tt.csv")
 local frame = require("tt.frame")
 local fs = require("tt.fs")
+local json = require("tt.json")
 local log = require("tt.log")
 local options = require("two_tower.options")
 local random = require("tt.random")
@@ -32,7 +33,7 @@ local given = options.parse({
 
 local function read(name, types)
     local rows = csv.read(fs.join(given.dir, name), { types = types })
-    log.info("read", { file = name, rows = rows:height() })
+    log.info("read", json.object({ { "file", name }, { "rows", rows:height() } }))
     return rows
 end
 
@@ -120,6 +121,7 @@ local db <close> = options.open(given)
 db:transaction(function()
     schema.create(db, { replace = given.replace })
     for _, entry in ipairs(tables) do
-        log.info("wrote", { table = entry[1], rows = db:write(schema.table_name(db, entry[1]), entry[2]) })
+        log.info("wrote", json.object({ { "table", entry[1] },
+            { "rows", db:write(schema.table_name(db, entry[1]), entry[2]) } }))
     end
 end)

@@ -3,6 +3,7 @@
 -- repeated, likes of videos that are gone, users without a profile, names that stand twice.
 
 local demo_data = require("two_tower.demo_data")
+local json = require("tt.json")
 local log = require("tt.log")
 local options = require("two_tower.options")
 local schema = require("two_tower.schema")
@@ -42,7 +43,8 @@ log.info("generated", { seconds = time.monotonic() - started })
 db:transaction(function()
     schema.create(db, { replace = given.replace, keys = given.clean })
     for _, name in ipairs({ "profiles", "videos", "video_tags", "video_performers", "user_video_decisions" }) do
-        log.info("wrote", { table = name, rows = db:write(schema.table_name(db, name), tables[name]) })
+        log.info("wrote", json.object({ { "table", name },
+            { "rows", db:write(schema.table_name(db, name), tables[name]) } }))
     end
 end)
 log.info("done", { seconds = time.monotonic() - started })

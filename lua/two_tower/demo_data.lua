@@ -1,5 +1,5 @@
---- A made-up catalogue and its users, as frames. Taste is planted: tags and performers have positions in a space of a
---- few dimensions, a video stands where its names are, a user likes what lies in the direction of the user's own taste.
+--- A made-up catalogue and its users, as frames. Taste is planted: every video belongs to a genre, most of its tags and
+--- performers are of that genre, and every user likes some genres and dislikes others.
 
 local columns = require("two_tower.columns")
 local frame = require("tt.frame")
@@ -8,7 +8,7 @@ local time = require("tt.time")
 
 local demo_data = {}
 
-local DIMENSIONS = 8
+local GENRES = 12
 local DAY = 86400 * 1000000
 
 local TAGS = { "drama", "comedy", "ドラマ", "恋愛", "thriller", "時代劇", "travel", "旅行", "documentary", "音楽", "cooking",
@@ -42,39 +42,50 @@ local function names(count, words, others)
     return frame.column(list, "string")
 end
 
--- Names f1 … f8.
-local function each_dimension(make)
-    local list = {}
-    for dimension = 1, DIMENSIONS do list[dimension] = make("f" .. dimension) end
-    return list
-end
-
-local function factors(generator, count)
-    return columns.frame(each_dimension(function(name) return { name, generator:normal(count) } end))
-end
-
--- Which names stand on which videos, and the mean position of each video's names.
-local function placed(generator, videos, options)
-    local pool, positions = options.names, factors(generator, #options.names)
-    local count = math.floor(videos * options.per_video)
-    local pairs_ = columns.frame({
-        { "video", generator:integers(count, 1, videos) },
-        { "name", generator:zipf(count, #pool, 0.6) },
-    }):unique()
-    local at = columns.frame({ { "video", pairs_.video } })
-    local means = {}
-    for dimension = 1, DIMENSIONS do
-        local name = "f" .. dimension
-        at = at:with({ { name, positions[name]:take(pairs_.name) } })
-        means[dimension] = { name, "mean", as = name }
-    end
-    return pairs_, at:group_by({ "video" }):agg(means)
+-- Which of `pool` names stand on which videos: pairs of a video and a name, each once. Names belong to genres in turn;
+-- three of four on a video are of its own genre.
+local function placed(generator, genre, pool, per_video)
+    local videos = #genre
+    local count = math.floor(videos * per_video)
+    local video = generator:integers(count, 1, videos)
+    return columns.frame({
+        { "video", video }, { "genre", genre:take(video) },
+        { "any", generator:zipf(count, pool, 0.6) }, { "rank", generator:zipf(count, pool // GENRES, 0.6) },
+        { "typical", generator:bools(count, 0.75) },
+    }):with({ { "name", ("if(typical, (rank - 1) * %d + genre, any)"):format(GENRES) } })
+        :select({ "video", "name" }):unique()
 end
 
 -- Null in a share of the rows.
 local function with_nulls(generator, column, share)
     return columns.frame({ { "value", column }, { "gone", generator:bools(#column, share) } })
         :with({ { "value", "if(gone, null, value)" } }).value
+end
+
+-- Who decided on what, and how: active users and popular videos turn up more often, and people mostly meet what they
+-- may like. Rounds of candidates are drawn until there are `count` different pairs.
+local function decided(options)
+    local generator, users, videos, genre = options.generator, options.users, options.videos, options.genre
+    -- One number per user and genre; and what makes a video good whoever looks at it.
+    local taste, quality = generator:normal(users * GENRES), generator:normal(videos)
+    local active, popular = generator:permutation(users), generator:permutation(videos)
+    local count = math.min(options.count, users * videos // 2)
+    local list
+    repeat
+        local draws = 2 * count + 1000
+        local user = active:take(generator:zipf(draws, users, 0.5))
+        local video = popular:take(generator:zipf(draws, videos, 0.5))
+        local drawn = columns.frame({
+            { "user", user }, { "video", video },
+            { "taste", taste:take((user - 1) * GENRES + genre:take(video)) },
+            { "quality", quality:take(video) },
+            { "chance", generator:uniform(draws) }, { "luck", generator:uniform(draws) },
+        }):filter("chance < 0.15 + 0.85 / (1 + exp(2 - 3 * taste))")
+            :with({ { "liked", "luck < 1 / (1 + exp(3 - 4 * taste - 0.6 * quality))" } })
+            :select({ "user", "video", "liked" })
+        list = (list and frame.concat({ list, drawn }) or drawn):unique({ "user", "video" })
+    until list:height() >= count
+    return list:head(count)
 end
 
 ---@class two_tower.DemoOptions
@@ -99,52 +110,41 @@ function demo_data.make(options)
     end
 
     local video_ids, user_ids = generator:uuids(videos), generator:uuids(users)
-    local tags, tag_places = placed(generator, videos, { per_video = 4.5,
-        names = names(math.max(20, math.min(400, videos // 40)), TAGS) })
-    local performers, performer_places = placed(generator, videos, { per_video = 1.6,
-        names = names(math.max(20, math.min(4000, videos // 15)), FAMILY, GIVEN) })
+    local genre = generator:zipf(videos, GENRES, 0.4)
+    local tag_names = names(math.max(2 * GENRES, math.min(400, videos // 40)), TAGS)
+    local performer_names = names(math.max(2 * GENRES, math.min(4000, videos // 15)), FAMILY, GIVEN)
+    local tags = placed(generator, genre, #tag_names, 4.5)
+    local performers = placed(generator, genre, #performer_names, 1.6)
     local released = moments(videos, 2000, 0)
 
-    -- A video stands between its tags and its performers; one without names stands in the middle.
-    local places = columns.frame({ { "video", generator:permutation(videos):sort() } })
-        :join(tag_places, { on = "video", how = "left" })
-        :join(performer_places, { on = "video", how = "left", suffix = "_p" })
-    for dimension = 1, DIMENSIONS do
-        local name = "f" .. dimension
-        places = places:with({ { name, ("coalesce(%s, 0.0) + 0.7 * coalesce(%s_p, 0.0)"):format(name, name) } })
-    end
-    local taste = factors(generator, users)
-    local quality = generator:normal(videos)
-
-    -- Who decided on what: active users and popular videos turn up more often.
-    local busy = generator:permutation(users):take(generator:zipf(decisions, users, 0.5))
-    local popular = generator:permutation(videos):take(generator:zipf(decisions, videos, 0.5))
-    local pairs_ = columns.frame({ { "user", busy }, { "video", popular } })
-    local attraction = quality:take(popular) * 0.5 - 1.0
-    for dimension = 1, DIMENSIONS do
-        local name = "f" .. dimension
-        attraction = attraction + taste[name]:take(busy) * places[name]:take(popular) * 1.2
-    end
-    pairs_ = pairs_:with({
-        { "attraction", attraction }, { "luck", generator:uniform(decisions) },
-        { "odd", generator:bools(decisions, share(0.02)) }, { "lost", generator:bools(decisions, share(0.003)) },
-        { "other_id", generator:uuids(decisions) },
-        { "user_id", user_ids:take(busy) }, { "video_id", video_ids:take(popular) },
-        { "created_at", with_nulls(generator, moments(decisions, 365, 0), share(0.01)) },
+    local list = decided({ generator = generator, users = users, videos = videos, genre = genre,
+        count = messy and decisions - decisions // 100 or decisions })
+    local rows = list:height()
+    list = list:with({
+        { "user_id", user_ids:take(list.user) }, { "video_id", video_ids:take(list.video) },
+        { "odd", generator:bools(rows, share(0.02)) }, { "lost", generator:bools(rows, share(0.003)) },
+        { "other_id", generator:uuids(rows) },
+        { "created_at", with_nulls(generator, moments(rows, 365, 0), share(0.01)) },
     }):with({
-        { "decision_type", "if(odd, 'watched', if(luck < 1 / (1 + exp(-attraction)), 'like', 'nope'))" },
+        { "decision_type", "if(odd, 'watched', if(liked, 'like', 'nope'))" },
         { "video_id", "if(lost, other_id, video_id)" },
-    })
-    if options.clean then pairs_ = pairs_:unique({ "user", "video" }) end
+    }):select({ "user_id", "video_id", "decision_type", "created_at" })
+    if messy then
+        -- Some change their mind, before or after the decision they are known for.
+        local changed = list:sample(math.min(decisions - rows, rows), { seed = options.seed })
+        list = frame.concat({ list, changed:with({
+            { "decision_type", "if(decision_type == 'like', 'nope', 'like')" },
+            { "created_at", moments(#changed, 365, 0) },
+        }) })
+    end
 
     local function named(pairs_of, pool, column)
-        local list = columns.frame({ { "video_id", video_ids:take(pairs_of.video) },
+        local all = columns.frame({ { "video_id", video_ids:take(pairs_of.video) },
             { column, pool:take(pairs_of.name) } })
-        if not messy then return list end
+        if not messy then return all end
         -- Some names stand twice on a video, and a few are empty.
-        local twice = list:sample(math.ceil(#list * 0.01), { seed = options.seed })
-        local empty = list:head(3):with({ { column, "''" } })
-        return frame.concat({ list, twice, empty })
+        local twice = all:sample(math.ceil(#all * 0.01), { seed = options.seed })
+        return frame.concat({ all, twice, all:head(3):with({ { column, "''" } }) })
     end
 
     local profiles = columns.frame({
@@ -166,10 +166,9 @@ function demo_data.make(options)
             { "distribution_started_at", released },
             { "is_active", ~generator:bools(videos, 0.05) },
         }),
-        video_tags = named(tags, names(math.max(20, math.min(400, videos // 40)), TAGS), "tag_name"),
-        video_performers = named(performers,
-            names(math.max(20, math.min(4000, videos // 15)), FAMILY, GIVEN), "performer_name"),
-        user_video_decisions = pairs_:select({ "user_id", "video_id", "decision_type", "created_at" }),
+        video_tags = named(tags, tag_names, "tag_name"),
+        video_performers = named(performers, performer_names, "performer_name"),
+        user_video_decisions = list,
     }
 end
 

@@ -9,6 +9,7 @@ local declared = require("two_tower.features")
 local extract = require("two_tower.extract")
 local features = require("tt.features")
 local fs = require("tt.fs")
+local json = require("tt.json")
 local log = require("tt.log")
 local payloads = require("two_tower.payloads")
 local progress = require("tt.progress")
@@ -25,19 +26,36 @@ local function peak_mb()
     return kilobytes and tonumber(kilobytes) // 1024
 end
 
+-- A log line whose fields keep their order.
+local function say(message, fields) log.info(message, json.object(fields)) end
+
+local function say_file(path, more)
+    say("wrote", { { "file", path }, { "bytes", fs.stat(path).size }, table.unpack(more or {}) })
+end
+
+-- Tells of each table that is read, with the seconds since the one before.
+local function reading()
+    local last = time.monotonic()
+    return function(name, rows)
+        local now = time.monotonic()
+        say("read", { { "table", name }, { "rows", rows }, { "seconds", now - last } })
+        last = now
+    end
+end
+
 -- Runs one stage; an error that leaves it names the stage. It is not caught, so that its traceback stays.
 local function stage(name, run)
     local started = time.monotonic()
     local _ <close> = setmetatable({}, { __close = function(_, problem)
         if problem == nil then return end
-        log.error("stage failed", { stage = name, seconds = time.monotonic() - started })
+        log.error("stage failed", { stage = name })
         if type(problem) == "table" and problem.code ~= "interrupted" then
             problem.message = ("stage '%s': %s"):format(name, problem.message)
         end
     end })
     log.info("stage", { stage = name })
     run()
-    log.info("stage done", { stage = name, seconds = time.monotonic() - started, peak_mb = peak_mb() })
+    say("stage done", { { "stage", name }, { "seconds", time.monotonic() - started }, { "peak_mb", peak_mb() } })
 end
 
 --- Refuses what cannot name a version, before any work is done.
@@ -54,7 +72,8 @@ function stages.train(db, options)
             log.warn("use_rpc_features: the functions are not used in this version; features are aggregated "
                 .. "from the tables instead, with equal results")
         end
-        local data = extract.read(db, function(name, rows) log.info("read", { table = name, rows = rows }) end)
+        local data = extract.read(db, reading())
+        local started = time.monotonic()
         local now = data.reference_time or time.now()
         local made = samples.build(data, settings)
         local user_payload = payloads.users(data, made.view, made.users, now)
@@ -68,8 +87,8 @@ function stages.train(db, options)
         local scalers = { user = fit("user", user_numbers:filter(made.fitted)), item = fit("item", item_numbers) }
         local users = set:store("user", user_payload, scalers.user, vocabularies, user_numbers)
         local items = set:store("item", item_payload, scalers.item, vocabularies, item_numbers)
-        log.info("samples", { train = made.train.n, val = made.val.n, users = #users, items = #items,
-            user_dim = users:width(), item_dim = items:width() })
+        say("samples", { { "train", made.train.n }, { "val", made.val.n }, { "users", #users }, { "items", #items },
+            { "user_dim", users:width() }, { "item_dim", items:width() }, { "seconds", time.monotonic() - started } })
 
         local result = training.run(data, made, { users = users:matrix(), items = items:matrix() }, settings)
         local figures = training.figures(made, result)
@@ -78,7 +97,7 @@ function stages.train(db, options)
             item_reference_time = data.item_reference_time, config = settings, training = figures })
         training.summary(made, result, { user_dim = users:width(), item_dim = items:width(),
             vocabularies = vocabularies, set = set })
-        log.info("wrote", { file = options.checkpoint, bytes = fs.stat(options.checkpoint).size })
+        say_file(options.checkpoint)
     end)
 end
 
@@ -99,17 +118,14 @@ function stages.export(options)
     local set = options.features or declared
     stage("export", function()
         local loaded = checkpoints.load(options.checkpoint, set)
-        log.info("read", { file = options.checkpoint, user_dim = loaded.user_dim, item_dim = loaded.item_dim,
-            embedding_dim = loaded.embedding_dim })
+        say("read", { { "file", options.checkpoint }, { "user_dim", loaded.user_dim },
+            { "item_dim", loaded.item_dim }, { "embedding_dim", loaded.embedding_dim } })
         local used = export_config(loaded, options.config)
-        if not loaded.item_reference_time and not loaded.has_item_reference then
+        if not loaded.has_item_reference then
             log.info("the checkpoint has no reference times; they are written as null")
         end
         local names = artifacts.export(options.artifacts, loaded, checkpoints.model(loaded), set, used)
-        for _, name in ipairs(names) do
-            local path = fs.join(options.artifacts, name)
-            log.info("wrote", { file = path, bytes = fs.stat(path).size })
-        end
+        for _, name in ipairs(names) do say_file(fs.join(options.artifacts, name)) end
     end)
 end
 
@@ -121,7 +137,7 @@ function stages.embeddings(db, options)
     stage("embeddings", function()
         local loaded = checkpoints.load(options.checkpoint, set)
         if options.config then config.check_model(options.config, loaded) end
-        local data = extract.items(db, function(name, rows) log.info("read", { table = name, rows = rows }) end)
+        local data = extract.items(db, reading())
         local now = loaded.item_reference_time
         if not loaded.has_item_reference then now = data.videos.product_released_at:max() end
         local store = set:store("item", payloads.items(data, now), loaded.scalers.item, loaded.vocabularies)
@@ -130,8 +146,7 @@ function stages.embeddings(db, options)
         artifacts.write_embeddings(options.embeddings, data.videos.id, store:matrix(),
             checkpoints.model(loaded).item, loaded.fingerprint, function(count) bar:update(count) end)
         bar:close()
-        log.info("wrote", { file = options.embeddings, rows = rows, dim = loaded.embedding_dim,
-            bytes = fs.stat(options.embeddings).size })
+        say_file(options.embeddings, { { "rows", rows }, { "dim", loaded.embedding_dim } })
     end)
 end
 
@@ -141,8 +156,8 @@ end
 function stages.manifest(options)
     stage("manifest", function()
         local built = bundle.build(options.artifacts, options.features or declared, options)
-        log.info("wrote", { file = options.output or fs.join(options.artifacts, "manifest.json"),
-            files = #built.files, version = built.model_version })
+        say_file(options.output or fs.join(options.artifacts, bundle.MANIFEST),
+            { { "files", #built.files }, { "version", built.model_version } })
     end)
 end
 

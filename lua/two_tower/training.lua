@@ -133,8 +133,9 @@ function training.run(data, samples, stores, config)
         else
             without_gain = without_gain + 1
         end
-        log.info("epoch", { epoch = epoch, train_loss = train_loss, val_loss = val_loss, val_acc = val_acc,
-            best = better, seconds = time.monotonic() - started })
+        log.info("epoch", json.object({ { "epoch", epoch }, { "train_loss", train_loss },
+            { "val_loss", val_loss or json.null }, { "val_acc", val_acc or json.null }, { "best", better },
+            { "seconds", time.monotonic() - started } }))
         if without_gain > 0 and without_gain >= options.early_stopping_patience then break end
     end
 
