@@ -40,7 +40,7 @@ extension LuaState {
     func push(object: AnyObject, on L: OpaquePointer) {
         let type: AnyClass = Swift.type(of: object)
         guard let record = record(for: type) else {
-            preconditionFailure("\(type) is pushed to Lua but no module lists a LuaClass for it")
+            fatalError("\(type) is pushed to Lua but no module lists a LuaClass for it")
         }
         let box = tt_push_box(L)!
         if record.metatable == LUA_NOREF { makeMetatable(record, on: L) }

@@ -2,6 +2,7 @@
 --   tt Tests/lua/run.lua [NAME…]       NAME as in NAME_test.lua
 local test = require "tt.test"
 
+io.stdout:setvbuf("line")
 local folder = arg[0]:match("^(.*)/[^/]*$") or "."
 
 local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end

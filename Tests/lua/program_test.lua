@@ -1,0 +1,198 @@
+-- The `tt` command itself: how scripts are found, what they get, how they end.
+local t = require "tt.test"
+
+local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+
+-- What a shell command prints on both streams, and its exit status. In it `tt` is this program; where its process is
+-- to be signalled, `"$TT"`.
+local program
+local function sh(command, folder)
+    if not program then
+        local pipe = assert(io.popen("readlink -f /proc/$PPID/exe"))
+        program = pipe:read("l")
+        pipe:close()
+    end
+    local script = string.format("cd %s && TT=%s && tt() { \"$TT\" \"$@\"; }\n{ %s\n} 2>&1",
+        quote(folder or "/"), quote(program), command)
+    local pipe = assert(io.popen(script))
+    local output = pipe:read("a")
+    local _, _, status = pipe:close()
+    return output, status
+end
+
+local function write(path, text)
+    local file = assert(io.open(path, "w"))
+    file:write(text)
+    file:close()
+end
+
+t.test("-e runs code with its arguments", function()
+    local output, status = sh([[tt -e 'print(arg[0], arg[1], arg[2], #arg, arg[-1] ~= nil, ...)' one 'two three']])
+    t.equal(output, "-e\tone\ttwo three\t2\ttrue\tone\ttwo three\n")
+    t.equal(status, 0)
+end)
+
+t.test("a file runs with arg as in Lua", function()
+    local folder = t.tmpdir()
+    write(folder .. "/s.lua", "#!/usr/bin/env tt\nprint(arg[0], arg[1], #arg, ...)")
+    t.equal(sh("tt s.lua -e --help", folder), "s.lua\t-e\t2\t-e\t--help\n")
+    t.equal(sh("tt ./s.lua", folder), "./s.lua\tnil\t0\n")
+    t.equal(sh("echo 'print(arg[0], ...)' | tt - x"), "-\tx\n")
+end)
+
+t.test("scripts are looked for here, in lua/, then inside tt", function()
+    local folder = t.tmpdir()
+    os.execute("mkdir " .. quote(folder .. "/lua"))
+    write(folder .. "/lua/pipeline.lua", "print('lua/')")
+    t.equal(sh("tt pipeline.lua", folder), "lua/\n")
+    write(folder .. "/pipeline.lua", "print('here')")
+    t.equal(sh("tt pipeline.lua", folder), "here\n")
+    t.equal(sh("tt lua/pipeline.lua", folder), "lua/\n")
+    local output, status = sh("tt pipeline.lua --help")
+    t.ok(output:find("pipeline", 1, true))
+    t.equal(status, 0)
+    output, status = sh("tt pipelin.lua")
+    t.equal(output, "tt: there is no script 'pipelin.lua' here, in lua/, or in tt\nDid you mean 'pipeline.lua'?\n")
+    t.equal(status, 2)
+    output, status = sh("tt ./pipeline.lua")
+    t.equal(output, "tt: there is no script './pipeline.lua'\nDid you mean 'pipeline.lua'?\n")
+    t.equal(status, 2)
+end)
+
+t.test("modules are found beside the script, in lua/, and inside tt", function()
+    local folder = t.tmpdir()
+    os.execute("mkdir -p " .. quote(folder .. "/lua") .. " " .. quote(folder .. "/sub"))
+    write(folder .. "/sub/s.lua", "print((require 'mine'), (require 'common'))")
+    write(folder .. "/sub/mine.lua", "return 'beside'")
+    write(folder .. "/lua/mine.lua", "return 'lua/'")
+    write(folder .. "/lua/common.lua", "return 'common'")
+    t.equal(sh("tt sub/s.lua", folder), "beside\tcommon\n")
+    t.equal(sh("tt -e 'print(require(\"mine\"))'", folder), "lua/\n")
+    write(folder .. "/lua/tt.lua", "error('never')")
+    t.equal(sh("mkdir lua/tt; echo 'error(1)' > lua/tt/test.lua; tt -e 'print(require(\"tt.test\") == tt.test)'", folder),
+        "true\n")
+    t.equal(sh("tt -e 'print(type(require(\"two_tower.config\")))'"), "table\n")
+end)
+
+t.test("uncaught errors show message, line and traceback, and end with 1", function()
+    local folder = t.tmpdir()
+    write(folder .. "/s.lua", "local function f()\n    local x = nil\n    return x.y\nend\nprint('before')\nf()\n")
+    local output, status = sh("tt s.lua", folder)
+    t.equal(output, "before\ntt: s.lua:3: attempt to index a nil value (local 'x')\nstack traceback:\n"
+        .. "\ts.lua:3: in local 'f'\n\ts.lua:6: in main chunk\n")
+    t.equal(status, 1)
+    write(folder .. "/s.lua", "tt.fs.read('no/such/file')")
+    output, status = sh("tt s.lua", folder)
+    t.equal(output, "tt: s.lua:1: cannot read 'no/such/file': No such file or directory [fs.not_found]\n"
+        .. "stack traceback:\n\t[native]: in function 'tt.fs.read'\n\ts.lua:1: in main chunk\n")
+    t.equal(status, 1)
+    output, status = sh("tt -e 'x ='")
+    t.equal(output, "tt: (command line):1: unexpected symbol near <eof>\n")
+    t.equal(status, 1)
+end)
+
+t.test("errors of usage and configuration end with 2 and no traceback", function()
+    local output, status = sh([[tt -e 'tt.error("usage", "give a file")']])
+    t.equal(output, "tt: give a file\n")
+    t.equal(status, 2)
+    output, status = sh([[tt -e 'tt.error("config.unknown_key", "no such key")']])
+    t.equal(output, "tt: no such key\n")
+    t.equal(status, 2)
+    t.equal(select(2, sh("tt -e 'os.exit(7)'")), 7)
+end)
+
+t.test("wrong command lines end with 2 and a hint", function()
+    for command, message in pairs {
+        ["tt --hlp"] = "tt: unknown option '--hlp' (did you mean '--help'?)\nTry 'tt --help'.\n",
+        ["tt -e"] = "tt: option '-e' needs CODE after it\nTry 'tt --help'.\n",
+        ["tt -i -"] = "tt: '-i' cannot go with '-': both read standard input\nTry 'tt --help'.\n",
+        ["tt init"] = "tt: 'tt init' needs the folder to write to\nTry 'tt --help'.\n",
+        ["tt init a b"] = "tt: 'tt init' takes one folder, and 'b' is a second one\nTry 'tt --help'.\n",
+    } do
+        local output, status = sh(command)
+        t.equal(output, message)
+        t.equal(status, 2)
+    end
+    local output, status = sh("tt --version")
+    t.equal(output, "tt " .. tt.version .. "\n")
+    t.equal(status, 0)
+    output, status = sh("tt --help")
+    t.ok(output:find("^usage: tt"))
+    t.equal(status, 0)
+end)
+
+t.test("init writes what tt carries, and keeps what was changed", function()
+    local folder = t.tmpdir()
+    local output, status = sh("tt init work", folder)
+    t.equal(status, 0)
+    t.ok(output:find("wrote " .. #tt.carried() .. " files", 1, true))
+    for _, path in ipairs(tt.carried()) do
+        local file = assert(io.open(folder .. "/work/" .. path, "rb"))
+        t.equal(file:read("a"), tt.carried(path))
+        file:close()
+    end
+    t.ok(sh("tt init work", folder):find("wrote 0 files, replaced 0", 1, true))
+    write(folder .. "/work/lua/train.lua", "mine")
+    output, status = sh("rm work/lua/export.lua; tt init work; ls work/lua/export.lua", folder)
+    t.ok(output:find("differ from the carried ones; nothing was written:\n  lua/train.lua\n", 1, true))
+    t.ok(output:find("--force", 1, true) and output:find("No such file", 1, true))
+    t.ok(status ~= 0)
+    t.ok(sh("tt init work --force", folder):find("wrote 1 files, replaced 1", 1, true))
+    t.equal(sh("cd work && tt lua/pipeline.lua --help >/dev/null", folder), "")
+end)
+
+t.test("a reader that leaves ends the script quietly", function()
+    t.equal(sh("tt -e 'while true do print(1) end' | head -n 1"), "1\n")
+    -- Another pipe's end is no reason to die.
+    t.equal(sh([[tt -e 'local p = io.popen("true", "w") os.execute("sleep 0.1")
+        p:setvbuf("no") print(p:write("x"))']]), "nil\tBroken pipe\t32\n")
+end)
+
+t.test("the prompt reads standard input", function()
+    local output, status = sh([[printf '1 + 1\nfor i = 1, 2 do\nprint(i)\nend\nx = 5\nx, nil, "s"\n\n(x +\n1)\n' | tt]])
+    t.equal(output, "2\n1\n2\n5\tnil\ts\n6\n")
+    t.equal(status, 0)
+    output, status = sh([[printf 'error("no")\n7\nlocal x = (' | tt]])
+    t.ok(output:find("tt: stdin:1: no\nstack traceback:", 1, true))
+    t.ok(output:find("7\n", 1, true) and output:find("near <eof>", 1, true))
+    t.equal(status, 1)
+    t.equal(sh([[echo 'y' | tt -i -e 'y = 3 print("first")']]), "first\n3\n")
+end)
+
+t.test("Ctrl-C is an error that unwinds, with status 130", function()
+    local output, status = sh([[
+        "$TT" -e 'local x <close> = setmetatable({}, {__close = function() print("closed") end})
+            io.stdout:setvbuf("no") print("ready") while true do end' & pid=$!
+        sleep 0.5; kill -INT $pid; wait $pid]])
+    t.equal(output, "ready\nclosed\ntt: (command line):2: interrupted\n")
+    t.equal(status, 130)
+    output, status = sh([[
+        "$TT" -e 'local ok, e = pcall(function() while true do end end) print(ok, e.code)' & pid=$!
+        sleep 0.5; kill -INT $pid; wait $pid]])
+    t.equal(output, "false\tinterrupted\n")
+    t.equal(status, 0)
+end)
+
+t.test("a second Ctrl-C ends the process", function()
+    local output, status = sh([[
+        "$TT" -e 'while true do pcall(function() while true do end end) end' & pid=$!
+        sleep 0.5; kill -INT $pid; sleep 0.2; kill -INT $pid; wait $pid]])
+    t.equal(output, "")
+    t.equal(status, 130)
+end)
+
+t.test("the prompt on a terminal: editing, Ctrl-C, history", function()
+    if not os.execute("command -v script >/dev/null") then t.skip("script(1) is not installed") end
+    local folder = t.tmpdir()
+    local output = sh(string.format([[
+        export XDG_STATE_HOME=%s
+        (sleep 0.3; printf '20 + 22\n'; sleep 0.3; printf 'while true do end\n'; sleep 0.5; printf '\003'; sleep 0.3
+         printf 'half a line'; sleep 0.2; printf '\003'; sleep 0.2; printf '"日本" .. 1\n'; sleep 0.3; printf '\004') |
+        script -qec %s /dev/null; cat state/tt/history]], quote(folder .. "/state"), quote(program)), folder)
+    t.ok(output:find("Ctrl-D leaves", 1, true))
+    t.ok(output:find("42\r\n", 1, true))
+    t.ok(output:find("tt: stdin:1: interrupted", 1, true))
+    t.ok(output:find("日本1\r\n", 1, true))
+    t.ok(output:find("while\\040true\\040do\\040end", 1, true))
+    t.ok(not output:find("half\\040", 1, true))
+end)
