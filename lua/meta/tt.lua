@@ -72,9 +72,6 @@ function tt.class(name) end
 --- ```
 function tt.carried(path) end
 
---- Checks for tests in plain Lua.
-tt.test = require "tt.test"
-
 --- PyTorch archives and safetensors files.
 tt.checkpoint = require "tt.checkpoint"
 
@@ -86,6 +83,9 @@ tt.config = require "tt.config"
 
 --- CSV files to frames and back.
 tt.csv = require "tt.csv"
+
+--- Vocabularies, scalers and the feature store.
+tt.features = require "tt.features"
 
 --- Tables of typed columns.
 tt.frame = require "tt.frame"
@@ -108,26 +108,35 @@ tt.log = require "tt.log"
 --- Lists a bundle's files with digests and checks them.
 tt.manifest = require "tt.manifest"
 
+--- Layers, losses, and modules run side by side.
+tt.nn = require "tt.nn"
+
 --- Networks as ONNX files.
 tt.onnx = require "tt.onnx"
 
 --- Parquet files.
 tt.parquet = require "tt.parquet"
 
---- Layers, losses, and modules run side by side.
-tt.nn = require "tt.nn"
-
 --- Shows how far a loop is.
 tt.progress = require "tt.progress"
+
+--- Columns of seeded random numbers.
+tt.random = require "tt.random"
+
+--- PostgreSQL and SQLite.
+tt.sql = require "tt.sql"
 
 --- Float32 tensors with gradients.
 tt.tensor = require "tt.tensor"
 
---- Optimizers, the training step, batches.
-tt.train = require "tt.train"
+--- Checks for tests in plain Lua.
+tt.test = require "tt.test"
 
 --- Instants in UTC microseconds, and clocks.
 tt.time = require "tt.time"
+
+--- Optimizers, the training step, batches.
+tt.train = require "tt.train"
 
 --- YAML, core schema.
 tt.yaml = require "tt.yaml"
