@@ -55,7 +55,8 @@ let chosen = Context.environment["TT_TESTS"].map { $0.split(separator: " ").map(
 // What tests import beside the target they test.
 let beside: [String: [Target.Dependency]] = [
     "Checkpoints": ["Base", "Tensors"], "ONNX": ["Base", "Tensors", "Networks"], "Tensors": ["Base", "CKernels"],
-    "Parquet": ["Base", "Frames", "CCodecs"], "Networks": ["Base", "Tensors"], "Training": ["Base", "Tensors", "Networks"],
+    "Parquet": ["Base", "Frames", "CCodecs"], "Networks": ["Base", "Tensors"],
+    "Training": ["Base", "Tensors", "Networks"],
     "LuaHost": ["Base", "CLuaBridge", "CSystem"],
     "SQL": ["Base", "Frames", "CPostgres", "CSystem"],
 ]

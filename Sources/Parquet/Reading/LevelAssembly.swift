@@ -78,29 +78,33 @@ final class ListAssembly: LevelAssembly {
         guard count <= elementValidity.count - slots else {
             throw ParquetError.outOfSpec("the pages hold more values than the metadata says")
         }
-        let firstNull = slots
+        // Locals: in the loop a property would cost a check of exclusive access each time.
+        let (maxDefinition, listDefinition, total) = (maxDefinition, listDefinition, total)
+        let (starts, rowFlags, flags) = (offsets.pointer, validity.pointer, elementValidity.pointer)
+        var (row, slot) = (rows, slots)
         var present = 0
         for index in 0..<count {
             let level = definition[index]
             if repetition[index] == 0 {
-                guard rows < total else {
+                guard row < total else {
                     throw ParquetError.outOfSpec("the pages hold more rows than the metadata says")
                 }
-                offsets[rows] = Int64(slots)
-                validity[rows] = level >= listDefinition ? 1 : 0
+                starts[row] = Int64(slot)
+                rowFlags[row] = level >= listDefinition ? 1 : 0
                 if level < listDefinition { hasNulls = true }
-                rows += 1
-            } else if rows == 0 || level <= listDefinition || offsets[rows - 1] == Int64(slots) {
+                row += 1
+            } else if row == 0 || level <= listDefinition || starts[row - 1] == Int64(slot) {
                 throw ParquetError.outOfSpec("a repeated value without a list that it belongs to")
             }
             if level > listDefinition {
                 let full: UInt8 = level == maxDefinition ? 1 : 0
-                elementValidity[slots] = full
+                flags[slot] = full
                 present += Int(full)
-                slots += 1
+                slot += 1
             }
         }
-        if present < slots - firstNull { hasNullElements = true }
+        if present < slot - slots { hasNullElements = true }
+        (rows, slots) = (row, slot)
         return present
     }
 

@@ -26,11 +26,10 @@ final class StringSink: ValueSink {
             throw ParquetError.outOfSpec("the pages hold more values than the metadata says")
         }
         try reserve(slices)
-        for index in 0..<slices.count {
-            codes.pointer[count] = store(slices[index])
-            count += 1
-            if interns && count >= nextCheck { check() }
-        }
+        let target = codes.pointer + count
+        for index in 0..<slices.count { target[index] = store(slices[index]) }
+        count += slices.count
+        if interns && count >= nextCheck { check() }
         withExtendedLifetime(slices) {}
     }
 
@@ -49,15 +48,17 @@ final class StringSink: ValueSink {
         guard indices.count <= codes.count - count else {
             throw ParquetError.outOfSpec("the pages hold more values than the metadata says")
         }
+        let target = codes.pointer + count
         try dictionary.withUnsafeBufferPointer { entries in
-            for index in indices {
-                guard Int(index) < entries.count else {
+            for position in 0..<indices.count {
+                let index = Int(indices[position])
+                guard index < entries.count else {
                     throw ParquetError.outOfSpec("dictionary index \(index) in a dictionary of \(entries.count)")
                 }
-                codes.pointer[count] = entries[Int(index)]
-                count += 1
+                target[position] = entries[index]
             }
         }
+        count += indices.count
     }
 
     func finish(slots: Int, validity: UnsafePointer<UInt8>?) throws -> Column.Storage {

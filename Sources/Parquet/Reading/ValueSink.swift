@@ -65,6 +65,10 @@ final class FixedSink<T>: ValueSink {
     private let allowance: Allowance
     private let storage: (Buffer<T>) -> Column.Storage
     private let convert: Convert
+    // The loops over values are closures made where T is known: called through the protocol, a method of a generic class
+    // runs unspecialised, some twenty times slower.
+    private let gather: (UnsafeBufferPointer<UInt32>, Buffer<T>, UnsafeMutablePointer<T>) throws -> Void
+    private let spread: (UnsafePointer<T>, UnsafePointer<UInt8>, T, Buffer<T>) -> Void
 
     init(
         capacity: Int, zero: T, allowance: Allowance, storage: @escaping (Buffer<T>) -> Column.Storage,
@@ -76,6 +80,8 @@ final class FixedSink<T>: ValueSink {
         self.allowance = allowance
         self.storage = storage
         self.convert = convert
+        gather = { try Self.gather($0, from: $1, into: $2) }
+        spread = { Self.spread($0, over: $1, zero: $2, into: $3) }
     }
 
     func append(_ values: PageValues) throws {
@@ -97,7 +103,26 @@ final class FixedSink<T>: ValueSink {
     func append(indices: UnsafeBufferPointer<UInt32>) throws {
         guard let dictionary else { throw ParquetError.outOfSpec("dictionary indices without a dictionary page") }
         guard indices.count <= output.count - count else { throw Self.tooMany }
-        let target = output.pointer + count
+        try gather(indices, dictionary, output.pointer + count)
+        count += indices.count
+    }
+
+    func finish(slots: Int, validity: UnsafePointer<UInt8>?) throws -> Column.Storage {
+        if validity == nil && slots == output.count { return storage(output) }
+        try allowance.take(slots, size: MemoryLayout<T>.stride)
+        let result = Buffer<T>(uninitialized: slots)
+        if let validity {
+            spread(output.pointer, validity, zero, result)
+        } else {
+            result.pointer.update(from: output.pointer, count: slots)
+        }
+        return storage(result)
+    }
+
+    @inline(__always)
+    private static func gather(
+        _ indices: UnsafeBufferPointer<UInt32>, from dictionary: Buffer<T>, into target: UnsafeMutablePointer<T>
+    ) throws {
         let entries = dictionary.pointer
         let size = UInt32(dictionary.count)
         for position in 0..<indices.count {
@@ -107,27 +132,21 @@ final class FixedSink<T>: ValueSink {
             }
             target[position] = entries[Int(index)]
         }
-        count += indices.count
     }
 
-    func finish(slots: Int, validity: UnsafePointer<UInt8>?) throws -> Column.Storage {
-        if validity == nil && slots == output.count { return storage(output) }
-        try allowance.take(slots, size: MemoryLayout<T>.stride)
-        let spread = Buffer<T>(uninitialized: slots)
-        guard let validity else {
-            (spread.pointer).update(from: output.pointer, count: slots)
-            return storage(spread)
-        }
+    @inline(__always)
+    private static func spread(
+        _ values: UnsafePointer<T>, over validity: UnsafePointer<UInt8>, zero: T, into target: Buffer<T>
+    ) {
         var next = 0
-        for slot in 0..<slots {
+        for slot in 0..<target.count {
             if validity[slot] == 1 {
-                spread[slot] = output[next]
+                target.pointer[slot] = values[next]
                 next += 1
             } else {
-                spread[slot] = zero
+                target.pointer[slot] = zero
             }
         }
-        return storage(spread)
     }
 
     private func place(_ values: PageValues, at target: UnsafeMutablePointer<T>, room: Int) throws -> Int {

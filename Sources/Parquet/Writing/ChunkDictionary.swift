@@ -55,8 +55,9 @@ struct ChunkDictionary {
         var indices: [UInt32] = []
         indices.reserveCapacity(leaves.reduce(0) { $0 + $1.rows.count })
         for leaf in leaves {
-            guard let values = buffer(leaf) else { continue }
-            for row in leaf.rows where !leaf.column.isNull(row) {
+            guard let values = buffer(leaf)?.pointer else { continue }
+            let validity = leaf.validity
+            for row in leaf.rows where validity == nil || validity![row] == 1 {
                 indices.append(table.index(of: values[row]))
                 if indices.count % checkEvery == 0 {
                     try Interrupt.check()
@@ -93,8 +94,9 @@ struct ChunkDictionary {
                 known = [Int32](repeating: -1, count: pool.count)
                 knownPool = pool
             }
-            for row in leaf.rows where !leaf.column.isNull(row) {
-                let code = Int(codes[row])
+            let validity = leaf.validity
+            for row in leaf.rows where validity == nil || validity![row] == 1 {
+                let code = Int(codes.pointer[row])
                 let string = pool[bytesAt: code]
                 var index = pool.isDistinct ? known[code] : -1
                 if index < 0 {

@@ -24,6 +24,20 @@ struct ColumnSlice {
     }
 }
 
+extension ColumnSlice {
+    /// The codes of the strings that occur in the rows, each once; nil where the pool does not promise that equal codes
+    /// and equal strings are the same, or has too many to make that useful.
+    func distinctCodes() -> [Int]? {
+        guard case .string(let codes, let pool) = column.storage, pool.isDistinct, pool.count <= rows.count / 4 else {
+            return nil
+        }
+        var isUsed = [Bool](repeating: false, count: pool.count)
+        let validity = validity
+        for row in rows where validity == nil || validity![row] == 1 { isUsed[Int(codes.pointer[row])] = true }
+        return isUsed.indices.filter { isUsed[$0] }
+    }
+}
+
 extension [ColumnSlice] {
     /// The part of the sequence that holds the rows `range`, counted over all slices.
     func part(_ range: Range<Int>) -> [ColumnSlice] {

@@ -147,6 +147,11 @@ struct ColumnWriter {
     private func checkText(_ leaves: [ColumnSlice]) throws {
         for (leaf, slice) in zip(leaves, slices) {
             guard case .string(let codes, let pool) = leaf.column.storage else { continue }
+            if let distinct = leaf.distinctCodes(),
+                distinct.allSatisfy({ UTF8Check.isValid(pool[bytesAt: $0]) })
+            {
+                continue
+            }
             for row in leaf.rows where !leaf.column.isNull(row) {
                 guard UTF8Check.isValid(pool[bytesAt: Int(codes[row])]) else {
                     let place = slices.prefix { $0.column !== slice.column || $0.rows != slice.rows }

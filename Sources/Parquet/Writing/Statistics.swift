@@ -26,17 +26,19 @@ struct Statistics {
         switch form {
         case .int64, .timestamp: integers(leaves)
         case .float32:
-            var range = FloatRange<Float>()
+            var range = FloatRange(infinity: Int32(bitPattern: Float.infinity.bitPattern))
             for leaf in leaves {
-                if case .float32(let buffer) = leaf.column.storage { range.add(buffer, leaf) }
+                guard case .float32(let buffer) = leaf.column.storage else { continue }
+                buffer.pointer.withMemoryRebound(to: Int32.self, capacity: buffer.count) { range.add($0, leaf) }
             }
-            set(range.bounds?.map { Self.bytes($0.bitPattern.littleEndian) })
+            set(range.bounds.map { [Self.bytes($0.low.littleEndian), Self.bytes($0.high.littleEndian)] })
         case .float64:
-            var range = FloatRange<Double>()
+            var range = FloatRange(infinity: Int64(bitPattern: Double.infinity.bitPattern))
             for leaf in leaves {
-                if case .float64(let buffer) = leaf.column.storage { range.add(buffer, leaf) }
+                guard case .float64(let buffer) = leaf.column.storage else { continue }
+                buffer.pointer.withMemoryRebound(to: Int64.self, capacity: buffer.count) { range.add($0, leaf) }
             }
-            set(range.bounds?.map { Self.bytes($0.bitPattern.littleEndian) })
+            set(range.bounds.map { [Self.bytes($0.low.littleEndian), Self.bytes($0.high.littleEndian)] })
         case .bool: booleans(leaves)
         case .uuidText, .uuidFixed: uuids(leaves, asText: form == .uuidText)
         case .string, .binary: strings(leaves)
@@ -114,19 +116,23 @@ struct Statistics {
     /// Strings compare by their bytes.
     private mutating func strings(_ leaves: [ColumnSlice]) {
         var bounds: (low: UnsafeBufferPointer<UInt8>, high: UnsafeBufferPointer<UInt8>)?
+        func add(_ value: UnsafeBufferPointer<UInt8>) {
+            guard let known = bounds else {
+                bounds = (value, value)
+                return
+            }
+            if Self.isLess(value, known.low) {
+                bounds?.low = value
+            } else if Self.isLess(known.high, value) {
+                bounds?.high = value
+            }
+        }
         for leaf in leaves {
             guard case .string(let codes, let pool) = leaf.column.storage else { continue }
-            for row in leaf.rows where !leaf.column.isNull(row) {
-                let value = pool[bytesAt: Int(codes[row])]
-                guard let known = bounds else {
-                    bounds = (value, value)
-                    continue
-                }
-                if Self.isLess(value, known.low) {
-                    bounds?.low = value
-                } else if Self.isLess(known.high, value) {
-                    bounds?.high = value
-                }
+            if let distinct = leaf.distinctCodes() {
+                for code in distinct { add(pool[bytesAt: code]) }
+            } else {
+                for row in leaf.rows where !leaf.column.isNull(row) { add(pool[bytesAt: Int(codes[row])]) }
             }
         }
         guard let bounds, bounds.low.count <= Self.longestString, bounds.high.count <= Self.longestString else {
@@ -146,57 +152,53 @@ struct Statistics {
     }
 }
 
-/// The range of floats. One NaN makes the bounds useless, for readers disagree about its place in the order; a zero bound
-/// gets the sign that lets both zeros in, as the format asks.
-struct FloatRange<T: BinaryFloatingPoint & SIMDScalar> {
-    private var low = T.infinity
-    private var high = -T.infinity
-    private var hasNaN = false
+/// The range of floats, by their bits: a float's bits, with the lower ones turned over when it is negative, order as the
+/// floats do, and minima of integers vectorise where those of floats do not.
+///
+/// One NaN makes the bounds useless, for readers disagree about its place in the order; a zero bound gets the sign that
+/// lets both zeros in, as the format asks.
+struct FloatRange<Bits: FixedWidthInteger & SignedInteger> {
+    private var low = Bits.max
+    private var high = Bits.min
+    /// Largest value without its sign; a NaN's is above infinity's.
+    private var largest = Bits(0)
     private var found = false
+    private let infinity: Bits
 
-    /// Least and greatest value; nil when there is none or one is NaN.
-    var bounds: [T]? {
-        guard found, !hasNaN else { return nil }
-        return [low == 0 ? -0.0 : low, high == 0 ? 0.0 : high]
+    init(infinity: Bits) { self.infinity = infinity }
+
+    /// The bits of the least and the greatest value; nil when there is none or one is NaN.
+    var bounds: (low: Bits, high: Bits)? {
+        guard found, largest <= infinity else { return nil }
+        let least = Self.order(low)
+        let greatest = Self.order(high)
+        return (least == 0 ? .min : least, greatest == .min ? 0 : greatest)
     }
 
-    mutating func add(_ buffer: Buffer<T>, _ slice: ColumnSlice) {
-        guard !hasNaN else { return }
+    mutating func add(_ values: UnsafePointer<Bits>, _ slice: ColumnSlice) {
+        var (low, high, largest) = (low, high, largest)
         if let validity = slice.validity {
-            for row in slice.rows where validity[row] == 1 { add(buffer[row]) }
-            return
-        }
-        var row = slice.rows.lowerBound
-        let values = UnsafeRawPointer(buffer.pointer)
-        let step = MemoryLayout<T>.stride
-        if slice.rows.count >= 8 {
-            var lows = SIMD8<T>(repeating: .infinity)
-            var highs = SIMD8<T>(repeating: -.infinity)
-            var unordered = SIMDMask<SIMD8<T>.MaskStorage>(repeating: false)
-            while row + 8 <= slice.rows.upperBound {
-                let block = (values + row * step).loadUnaligned(as: SIMD8<T>.self)
-                unordered = unordered .| (block .!= block)
-                lows.replace(with: block, where: block .< lows)
-                highs.replace(with: block, where: block .> highs)
-                row += 8
+            for row in slice.rows where validity[row] == 1 {
+                found = true
+                let key = Self.order(values[row])
+                low = Swift.min(low, key)
+                high = Swift.max(high, key)
+                largest = Swift.max(largest, values[row] & .max)
             }
-            if unordered != SIMDMask(repeating: false) { hasNaN = true }
-            for lane in 0..<8 {
-                low = Swift.min(low, lows[lane])
-                high = Swift.max(high, highs[lane])
+        } else {
+            found = found || !slice.rows.isEmpty
+            for row in slice.rows {
+                let key = Self.order(values[row])
+                low = Swift.min(low, key)
+                high = Swift.max(high, key)
+                largest = Swift.max(largest, values[row] & .max)
             }
-            found = true
         }
-        while row < slice.rows.upperBound {
-            add(buffer[row])
-            row += 1
-        }
+        (self.low, self.high, self.largest) = (low, high, largest)
     }
 
-    private mutating func add(_ value: T) {
-        if value.isNaN { hasNaN = true }
-        low = Swift.min(low, value)
-        high = Swift.max(high, value)
-        found = true
+    /// From a float's bits to their place in the order, and back.
+    @inline(__always) private static func order(_ bits: Bits) -> Bits {
+        bits ^ (bits &>> Bits(truncatingIfNeeded: Bits.bitWidth - 1) & .max)
     }
 }
