@@ -68,18 +68,14 @@ enum Program {
     /// Prints an error nobody caught; the status it ends the program with.
     @discardableResult
     static func report(_ error: LuaError) -> Int32 {
-        if error.code == "interrupted" {
-            complain("tt: \(error.text)\n")
-            return 130
-        }
         if error.code == "usage" || error.code.hasPrefix("usage.") || error.code.hasPrefix("config") {
             complain("tt: \(error.message)\n")
             return 2
         }
-        let code = ["lua", "memory", "argument"].contains(error.code) ? "" : " [\(error.code)]"
+        let code = ["lua", "memory", "argument", "interrupted"].contains(error.code) ? "" : " [\(error.code)]"
         let traceback = error.traceback.map { "stack traceback:\n\($0)\n" } ?? ""
         complain("tt: \(error.text)\(code)\n\(traceback)")
-        return 1
+        return error.code == "interrupted" ? 130 : 1
     }
 }
 
