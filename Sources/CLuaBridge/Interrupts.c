@@ -89,6 +89,10 @@ void tt_interrupts_install(tt_context *context) {
     tt_interrupts_reset();
 }
 
+void tt_interrupts_forget(tt_context *context) {
+    if (target == context) target = NULL;
+}
+
 void tt_interrupts_reset(void) {
     atomic_store(&presses, 0);
     if (target) tt_interrupts_raised(target);

@@ -107,5 +107,6 @@ void tt_close(tt_context *context) {
     context->swift_depth = 0;
     context->limit = 0;
     lua_close(context->main);
+    tt_interrupts_forget(context);
     free(context);
 }

@@ -14,7 +14,7 @@ void tt_write_stderr(const char *bytes, size_t count) {
     fwrite(bytes, 1, count, stderr);
 }
 
-void tt_flush_stdout(void) { fflush(stdout); }
+int tt_flush_stdout(void) { return fflush(stdout) == 0 && !ferror(stdout) ? 0 : -1; }
 
 int tt_terminal_columns(int fd) {
     struct winsize size;

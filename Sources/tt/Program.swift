@@ -41,10 +41,6 @@ enum Program {
     private static func run(_ source: Arguments.Source?, _ arguments: Arguments, thenPrompt: Bool) throws -> Int32 {
         let script = try source.map(Script.init)
         let state = try LuaState(modules: allModules(), sources: Carried.sources)
-        defer {
-            state.close()
-            tt_flush_stdout()
-        }
         state.installInterrupts()
         state.setScriptFolder(script?.folder, home: environment("HOME"))
         state.setArguments(arguments.words, scriptAt: arguments.script, skipping: arguments.skipped)
@@ -54,7 +50,7 @@ enum Program {
             do {
                 let chunk = try script.load(into: state)
                 try state.withCall { call in
-                    _ = try call.invoke(chunk, arguments: arguments.words[(arguments.rest)...].map { $0 })
+                    _ = try call.invoke(chunk, arguments: Array(arguments.words[arguments.rest...]))
                 }
             } catch let error as LuaError {
                 status = report(error)
@@ -62,6 +58,11 @@ enum Program {
             }
         }
         if thenPrompt { status = Prompt(state).run() }
+        state.close()
+        if tt_flush_stdout() != 0, status == 0 {
+            complain("tt: not all of the output could be written\n")
+            return 1
+        }
         return status
     }
 

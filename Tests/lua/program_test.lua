@@ -149,6 +149,12 @@ t.test("a reader that leaves ends the script quietly", function()
         p:setvbuf("no") print(p:write("x"))']]), "nil\tBroken pipe\t32\n")
 end)
 
+t.test("output that cannot be written is a failure", function()
+    local output, status = sh("tt -e 'print(1)' >/dev/full")
+    t.equal(output, "tt: not all of the output could be written\n")
+    t.equal(status, 1)
+end)
+
 t.test("the prompt reads standard input", function()
     local output, status = sh([[printf '1 + 1\nfor i = 1, 2 do\nprint(i)\nend\nx = 5\nx, nil, "s"\n\n(x +\n1)\n' | tt]])
     t.equal(output, "2\n1\n2\n5\tnil\ts\n6\n")

@@ -105,6 +105,8 @@ void tt_setup_coroutines(lua_State *L);
 
 // Makes Ctrl-C stop `context`, and a second Ctrl-C end the process with status 130. NULL takes the handler away.
 void tt_interrupts_install(tt_context *context);
+// `context` is about to go; Ctrl-C no longer looks at it.
+void tt_interrupts_forget(tt_context *context);
 // A new run begins: the next Ctrl-C is a first one again.
 void tt_interrupts_reset(void);
 // Sets the interrupt hook on the coroutine that runs, when Ctrl-C is pending.

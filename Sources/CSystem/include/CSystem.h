@@ -18,7 +18,7 @@ static inline void tt_interrupt_set(int value) {
 // Standard streams: `stdout` and `stderr` are mutable globals, which Swift 6 refuses.
 void tt_write_stdout(const char *bytes, size_t count);
 void tt_write_stderr(const char *bytes, size_t count);
-void tt_flush_stdout(void);
+int tt_flush_stdout(void);  // -1 when anything written so far was lost
 
 // Columns of the terminal behind file descriptor `fd`, or 0 when it is not a terminal.
 int tt_terminal_columns(int fd);
