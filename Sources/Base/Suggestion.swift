@@ -1,13 +1,13 @@
 /// "Did you mean": the closest of some known names to a mistyped one.
 public enum Suggestion {
     /// The candidate with the smallest edit distance, if it is near enough to be a plausible typing mistake: at most a
-    /// third of the longer name, and at least one edit. Ties go to the earlier candidate.
+    /// third of the longer name. Ties go to the earlier candidate.
     public static func nearest(to name: String, in candidates: [String]) -> String? {
         var best: (name: String, distance: Int)?
         for candidate in candidates {
             let distance = editDistance(Array(name.utf8), Array(candidate.utf8))
-            if distance <= max(1, max(name.utf8.count, candidate.utf8.count) / 3), distance < best?.distance ?? Int.max
-            {
+            let limit = max(name.utf8.count, candidate.utf8.count) / 3
+            if distance <= limit, distance < best?.distance ?? Int.max {
                 best = (candidate, distance)
             }
         }

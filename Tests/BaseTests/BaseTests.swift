@@ -141,7 +141,8 @@ func fixture(_ name: String, file: String = #filePath) -> String {
         #expect(Suggestion.nearest(to: "epcohs", in: ["epochs", "batch_size"]) == "epochs")
         #expect(Suggestion.nearest(to: "qqqqqq", in: ["epochs", "batch_size"]) == nil)
         #expect(Suggestion.nearest(to: "x", in: []) == nil)
-        #expect(Suggestion.nearest(to: "", in: ["a"]) == "a")
+        #expect(Suggestion.nearest(to: "", in: ["a"]) == nil)
+        #expect(Suggestion.nearest(to: "c", in: ["a", "b"]) == nil)
     }
 }
 
