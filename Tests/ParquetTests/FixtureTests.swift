@@ -52,6 +52,7 @@ import Testing
         let file = try ParquetFile(path: Fixtures.path("arrow_snappy.parquet"))
         let frame = try file.read(columns: ["word", "id"])
         #expect(frame.names == ["word", "id"] && frame.rowCount == 300)
+        #expect(failure { _ = try file.read(columns: ["id", "id"]) }?.message.contains("asked for twice") == true)
         let error = failure { _ = try file.read(columns: ["wrod"]) }
         #expect(error?.kind == .badParameter && error?.message.contains("did you mean 'word'?") == true)
     }

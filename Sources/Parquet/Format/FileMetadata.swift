@@ -272,7 +272,9 @@ struct ColumnChunkMetadata {
             default: try reader.skip(kind)
             }
         }
-        if !hasMetadata && chunk.obstacle == nil { chunk.obstacle = "its metadata is missing" }
+        guard hasMetadata || chunk.obstacle != nil else {
+            throw ParquetError.outOfSpec("a column chunk has no metadata")
+        }
         self = chunk
     }
 

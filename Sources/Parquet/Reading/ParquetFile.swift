@@ -72,6 +72,13 @@ public final class ParquetFile: @unchecked Sendable {
     private func read(groups: Range<Int>, columns names: [String]?) throws -> Frame {
         guard let file else { throw ParquetError(.closed, "the file is closed", path: path) }
         let chosen = try names.map { try $0.map(find) } ?? fileColumns
+        var seen = Set<String>()
+        for column in chosen where !seen.insert(column.info.name).inserted {
+            let problem =
+                names == nil
+                ? "the file has two columns of this name, which a frame cannot hold" : "it is asked for twice"
+            throw ParquetError(.badParameter, problem, path: path, column: column.info.name)
+        }
         let rows = groups.reduce(0) { $0 + footer.rowGroups[$1].rowCount }
         let allowance = Allowance(limit: byteLimit)
         let pairs = try chosen.map { column in
