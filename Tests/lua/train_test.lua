@@ -70,7 +70,7 @@ end)
 
 t.test("options and parameters are checked", function()
     local p = nn.parameter(1)
-    t.error("did you mean 'lr'", train.adamw, {p}, {lx = 1})
+    t.error("did you mean 'betas'", train.adamw, {p}, {beta = {0.9, 0.99}})
     t.error("two numbers expected", train.adamw, {p}, {betas = {0.9}})
     t.error("train.value", train.adamw, {p, p})
     t.error("train.value", train.adamw, {tensor.ones {1}})

@@ -260,6 +260,14 @@ function Tensor:item() end
 ---@return table|number
 function Tensor:to_table() end
 
+--- Returns the elements as they lie in memory: float32, little-endian, row-major. For digests and exact comparison.
+---
+--- ```lua
+--- assert(string.unpack("<f", tt.tensor.ones({2}):bytes()) == 1)
+--- ```
+---@return string
+function Tensor:bytes() end
+
 --- Returns a copy outside the graph.
 ---
 ---```lua
