@@ -117,8 +117,57 @@ enum ValueText {
         value.isNaN ? "NaN" : value.isInfinite ? (value < 0 ? "-Infinity" : "Infinity") : value.description
     }
 
-    /// An instant in a form that sorts like the instants themselves, and that SQLite's date functions read.
-    static func timestamp(_ microseconds: Int64) -> String { Timestamp.text(microseconds, zone: "+00:00") }
+    /// Hands the text of an instant to `body`, `2025-01-31T12:00:00.5+00:00` with six digits of a fraction that is not
+    /// zero: a form that sorts like the instants themselves, and that SQLite's date functions read.
+    static func withTimestamp<T>(_ microseconds: Int64, _ body: (UnsafeRawBufferPointer) throws -> T) rethrows -> T {
+        let day = Timestamp.floorDivide(microseconds, Timestamp.microsecondsPerDay)
+        let date = Timestamp.civil(days: day)
+        guard (0...9999).contains(date.year) else {
+            return try Array(Timestamp.text(microseconds, zone: "+00:00").utf8).withUnsafeBytes(body)
+        }
+        let inDay = microseconds - day * Timestamp.microsecondsPerDay
+        let fraction = inDay % 1_000_000
+        let seconds = inDay / 1_000_000
+        return try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 32) { text in
+            func put(_ number: Int64, _ digits: Int, _ at: Int) {
+                var rest = number
+                for place in stride(from: at + digits - 1, through: at, by: -1) {
+                    text[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+                    rest /= 10
+                }
+            }
+            put(date.year, 4, 0)
+            text[4] = UInt8(ascii: "-")
+            put(date.month, 2, 5)
+            text[7] = UInt8(ascii: "-")
+            put(date.day, 2, 8)
+            text[10] = UInt8(ascii: "T")
+            put(seconds / 3600, 2, 11)
+            text[13] = UInt8(ascii: ":")
+            put(seconds / 60 % 60, 2, 14)
+            text[16] = UInt8(ascii: ":")
+            put(seconds % 60, 2, 17)
+            var count = 19
+            if fraction != 0 {
+                text[19] = UInt8(ascii: ".")
+                put(fraction, 6, 20)
+                count = 26
+            }
+            for byte in "+00:00".utf8 {
+                text[count] = byte
+                count += 1
+            }
+            return try body(UnsafeRawBufferPointer(start: text.baseAddress, count: count))
+        }
+    }
+
+    /// Hands the canonical text of a uuid to `body`.
+    static func withUUID<T>(_ uuid: UUID, _ body: (UnsafeRawBufferPointer) throws -> T) rethrows -> T {
+        try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 36) { text in
+            uuid.write(to: text.baseAddress!)
+            return try body(UnsafeRawBufferPointer(text))
+        }
+    }
 
     /// One value that is not null, as the database would print it; lists as JSON.
     static func append(_ column: Column, _ row: Int, to text: inout [UInt8]) {
@@ -127,8 +176,8 @@ enum ValueText {
         case .float32(let values): text += number(values.pointer[row]).utf8
         case .float64(let values): text += number(values.pointer[row]).utf8
         case .bool(let values): text += (values.pointer[row] != 0 ? "true" : "false").utf8
-        case .timestamp(let values): text += timestamp(values.pointer[row]).utf8
-        case .uuid(let values): text += values.pointer[row].description.utf8
+        case .timestamp(let values): withTimestamp(values.pointer[row]) { text.append(contentsOf: $0) }
+        case .uuid(let values): withUUID(values.pointer[row]) { text.append(contentsOf: $0) }
         case .string: text += column.stringBytes(row)
         case .list(let offsets, let child):
             JSONText.appendElements(child, Int(offsets.pointer[row])..<Int(offsets.pointer[row + 1]), to: &text)

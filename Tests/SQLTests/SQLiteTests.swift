@@ -138,6 +138,10 @@ import Testing
         let builder = FixedBuilder<Int64>.timestamp()
         for time in [1_000_000, 1_500_000, 1_000_001, 0] as [Int64] { builder.append(time) }
         try database.write(Frame([("t", builder.finish())]), to: "s")
+        #expect(
+            try database.query("SELECT t || '' AS x FROM s ORDER BY rowid LIMIT 2").values("x") == [
+                "1970-01-01T00:00:01+00:00", "1970-01-01T00:00:01.500000+00:00",
+            ])
         #expect(try database.query("SELECT t FROM s ORDER BY t").values("t") == [0, 1_000_000, 1_000_001, 1_500_000])
     }
 

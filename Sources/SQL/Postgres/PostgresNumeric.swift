@@ -34,12 +34,21 @@ enum PostgresNumeric {
         if count <= 4, mantissa < 1 << 53, abs(exponent) <= 22 {
             magnitude = exponent < 0 ? Double(mantissa) / powers[-exponent] : Double(mantissa) * powers[exponent]
         } else {
-            var digits = ""
-            for index in 0..<count {
-                let group = String(word(4 + index))
-                digits += String(repeating: "0", count: max(0, 4 - group.count)) + group
+            magnitude = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4 * count + 16) { text in
+                for index in 0..<count {
+                    var group = Int(word(4 + index)) % 10_000
+                    for place in stride(from: 3, through: 0, by: -1) {
+                        text[4 * index + place] = CChar(UInt8(ascii: "0")) + CChar(group % 10)
+                        group /= 10
+                    }
+                }
+                var at = 4 * count
+                for byte in "e\(exponent)".utf8CString {
+                    text[at] = byte
+                    at += 1
+                }
+                return strtod(text.baseAddress!, nil)
             }
-            magnitude = strtod(digits + "e\(exponent)", nil)
         }
         if sign == negative { magnitude.negate() }
         return magnitude

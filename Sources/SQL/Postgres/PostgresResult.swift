@@ -51,39 +51,40 @@ final class PostgresResult {
     ///
     /// - Returns: how many of the bytes were used; an incomplete row at the end is left for the next piece.
     func append(copy bytes: UnsafeRawBufferPointer) throws -> Int {
+        guard let base = bytes.baseAddress else { return 0 }
         var used = 0
-        while used < bytes.count {
-            var reader = ByteReader(bytes, offset: used)
-            guard reader.remaining >= 2 else { return used }
-            let count = Int(try reader.bigEndian(Int16.self))
+        while bytes.count - used >= 2 {
+            let count = Int(Int16(bigEndian: base.loadUnaligned(fromByteOffset: used, as: Int16.self)))
             if count == -1 { return bytes.count }
             guard count == decoders.count else {
                 throw SQLError("sql.query", "COPY sent \(count) fields in row \(rowCount + 1), not \(decoders.count)")
             }
-            guard Self.isComplete(reader, count) else { return used }
-            for (index, decoder) in decoders.enumerated() {
-                let length = try reader.bigEndian(Int32.self)
+            guard let end = Self.end(of: count, in: bytes, from: used + 2) else { return used }
+            var at = used + 2
+            for index in 0..<count {
+                let length = Int(Int32(bigEndian: base.loadUnaligned(fromByteOffset: at, as: Int32.self)))
+                at += 4
                 if length < 0 {
-                    decoder.builder.appendNull()
+                    decoders[index].builder.appendNull()
                 } else {
-                    try decode(index, try reader.take(Int(length)))
+                    try decode(index, UnsafeRawBufferPointer(start: base + at, count: length))
+                    at += length
                 }
             }
-            used = reader.offset
+            used = end
             rowCount += 1
         }
         return used
     }
 
-    private static func isComplete(_ reader: ByteReader, _ count: Int) -> Bool {
-        var reader = reader
-        for _ in 0..<count {
-            guard let length = try? reader.bigEndian(Int32.self), length < 0 || reader.remaining >= Int(length) else {
-                return false
-            }
-            if length > 0 { try? reader.skip(Int(length)) }
+    /// Where the fields of a row end; nil when some of them are not there yet.
+    private static func end(of fields: Int, in bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
+        var at = start
+        for _ in 0..<fields {
+            guard bytes.count - at >= 4 else { return nil }
+            at += 4 + Int(max(Int32(bigEndian: bytes.loadUnaligned(fromByteOffset: at, as: Int32.self)), 0))
         }
-        return true
+        return at <= bytes.count ? at : nil
     }
 
     private func decode(_ index: Int, _ bytes: UnsafeRawBufferPointer) throws {

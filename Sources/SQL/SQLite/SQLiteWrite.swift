@@ -133,9 +133,14 @@ private struct SQLiteEncoder {
 
     private func bound(_ row: Int, _ statement: SQLiteStatement, _ at: Int32) throws -> Int32 {
         func misfit(_ reason: String) -> SQLError { ResultNames.misfit(target.name, row + 1, reason) }
-        func text(_ text: String) -> Int32 {
-            var text = text
-            return text.withUTF8 { statement.bindText(UnsafeRawBufferPointer($0), at) }
+        func bytes(_ text: UnsafeRawBufferPointer) -> Int32 { statement.bindText(text, at) }
+        func date(_ time: Int64) throws -> Int32 {
+            guard time % Timestamp.microsecondsPerDay == 0 else {
+                throw misfit("has a time of day, which a date cannot hold")
+            }
+            return ValueText.withTimestamp(time) { text in
+                bytes(UnsafeRawBufferPointer(rebasing: text.prefix { $0 != UInt8(ascii: "T") }))
+            }
         }
         if column.isNull(row) { return sqlite3_bind_null(statement.pointer, at) }
         switch column.storage {
@@ -143,14 +148,11 @@ private struct SQLiteEncoder {
         case .float32(let values): return number(Double(values.pointer[row]), statement, at)
         case .float64(let values): return number(values.pointer[row], statement, at)
         case .bool(let values): return sqlite3_bind_int64(statement.pointer, at, Int64(values.pointer[row]))
-        case .uuid(let values): return text(values.pointer[row].description)
+        case .uuid(let values): return ValueText.withUUID(values.pointer[row], bytes)
         case .timestamp(let values):
             let time = values.pointer[row]
-            guard case .date = target.type else { return text(ValueText.timestamp(time)) }
-            guard time % Timestamp.microsecondsPerDay == 0 else {
-                throw misfit("has a time of day, which a date cannot hold")
-            }
-            return text(String(Timestamp.text(time).prefix { $0 != "T" }))
+            if case .date = target.type { return try date(time) }
+            return ValueText.withTimestamp(time, bytes)
         case .list(let offsets, let child):
             var json: [UInt8] = []
             do {
@@ -160,20 +162,20 @@ private struct SQLiteEncoder {
             }
             return json.withUnsafeBytes { statement.bindText($0, at) }
         case .string:
-            let bytes = column.stringBytes(row)
+            let value = column.stringBytes(row)
             switch target.type {
-            case .blob: return statement.bindBlob(UnsafeRawBufferPointer(bytes), at)
+            case .blob: return statement.bindBlob(UnsafeRawBufferPointer(value), at)
             case .uuid:
-                guard let uuid = UUID(bytes) else { throw misfit("is not a uuid") }
-                return text(uuid.description)
+                guard let uuid = UUID(value) else { throw misfit("is not a uuid") }
+                return ValueText.withUUID(uuid, bytes)
             case .timestamp, .date:
-                guard let time = Timestamp.parse(bytes) else { throw misfit("is not an ISO 8601 time") }
-                if case .date = target.type { return text(String(Timestamp.text(time).prefix { $0 != "T" })) }
-                return text(ValueText.timestamp(time))
+                guard let time = Timestamp.parse(value) else { throw misfit("is not an ISO 8601 time") }
+                if case .date = target.type { return try date(time) }
+                return ValueText.withTimestamp(time, bytes)
             case .float64:
-                guard Double(String(decoding: bytes, as: UTF8.self)) != nil else { throw misfit("is not a number") }
-                return statement.bindText(UnsafeRawBufferPointer(bytes), at)
-            default: return statement.bindText(UnsafeRawBufferPointer(bytes), at)
+                guard Double(String(decoding: value, as: UTF8.self)) != nil else { throw misfit("is not a number") }
+                return statement.bindText(UnsafeRawBufferPointer(value), at)
+            default: return statement.bindText(UnsafeRawBufferPointer(value), at)
             }
         }
     }
