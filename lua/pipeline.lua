@@ -3,6 +3,7 @@
 
 local artifacts = require("two_tower.artifacts")
 local fs = require("tt.fs")
+local log = require("tt.log")
 local options = require("two_tower.options")
 local stages = require("two_tower.stages")
 
@@ -17,8 +18,8 @@ local given = options.parse({
         { flag = "--embeddings", type = "path",
             help = "the embeddings to write (default: " .. artifacts.EMBEDDINGS .. " inside the artifacts directory)" },
         { flag = "--fetch-remote", help = "fetch the tables from the remote project first" },
-        { flag = "--page-size", aliases = { "--remote-page-size" }, default = 1000, min = 1, max = 10000,
-            help = "rows per request of --fetch-remote" },
+        { flag = "--page-size", aliases = { "--remote-page-size" }, type = "int", min = 1, max = 10000,
+            help = "rows per request of --fetch-remote (default: 1000)" },
         { flag = "--skip-export", help = "do not write ONNX and JSON" },
         { flag = "--skip-embeddings", help = "do not write the embeddings" },
         { flag = "--version", value = "VERSION", help = "end by building and verifying manifest.json" },
@@ -32,6 +33,7 @@ local given = options.parse({
 if given.fetch_remote then
     tt.error("usage", "--fetch-remote is not available in this version; load the tables into the database first")
 end
+if given.page_size then log.warn("--page-size is of no use without --fetch-remote") end
 if given.version then stages.check_version(given.version) end
 
 local settings = options.load_config(given)

@@ -149,17 +149,16 @@ function extract.decisions(db)
     return effective, all:height()
 end
 
-local function prepare(db)
-    if db:dialect() ~= "sqlite" then db:exec("SET TIME ZONE 'UTC'") end
+-- Reads several tables as they were at one moment, whoever writes to them meanwhile.
+local function snapshot(db, body)
+    if db:dialect() == "sqlite" then return db:transaction(body, { read_only = true }) end
+    return db:transaction(function()
+        db:exec("SET LOCAL TIME ZONE 'UTC'")
+        return body()
+    end, { isolation = "repeatable read", read_only = true })
 end
 
---- Reads videos and the names they carry: what the embedding stage needs.
----@param db tt.Database
----@param report? fun(name: string, rows: integer) called after each table
----@return { videos: tt.Frame, tags: tt.Frame, performers: tt.Frame }
-function extract.items(db, report)
-    report = report or function() end
-    prepare(db)
+local function read_items(db, report)
     local data = { videos = extract.videos(db) }
     report("videos", data.videos:height())
     data.tags = extract.names(db, "tag")
@@ -169,17 +168,29 @@ function extract.items(db, report)
     return data
 end
 
+--- Reads videos and the names they carry: what the embedding stage needs.
+---@param db tt.Database
+---@param report? fun(name: string, rows: integer) called after each table
+---@return { videos: tt.Frame, tags: tt.Frame, performers: tt.Frame }
+function extract.items(db, report)
+    report = report or function() end
+    return snapshot(db, function() return read_items(db, report) end)
+end
+
 --- Reads everything the training stage needs.
 ---@param db tt.Database
 ---@param report? fun(name: string, rows: integer) called after each table
 ---@return two_tower.Data
 function extract.read(db, report)
     report = report or function() end
-    local data = extract.items(db, report)
-    data.profiles = extract.profiles(db)
-    report("profiles", data.profiles:height())
-    data.decisions, data.decision_rows = extract.decisions(db)
-    report("user_video_decisions", data.decision_rows)
+    local data = snapshot(db, function()
+        local tables = read_items(db, report)
+        tables.profiles = extract.profiles(db)
+        report("profiles", tables.profiles:height())
+        tables.decisions, tables.decision_rows = extract.decisions(db)
+        report("user_video_decisions", tables.decision_rows)
+        return tables
+    end)
     data.reference_time = data.decisions.created_at:max()
     data.item_reference_time = data.videos.product_released_at:max()
     return data
