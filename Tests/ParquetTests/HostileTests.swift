@@ -1,5 +1,6 @@
 import Base
 import Frames
+import Glibc
 import Testing
 
 @testable import Parquet
@@ -13,6 +14,9 @@ import Testing
         "arrow_int96.parquet",
         "polars_nulls.parquet", "duckdb_lz4_raw_v1.parquet",
     ]
+
+    /// TT_FUZZ=20 tries twenty times as many, with other damage each time it is changed.
+    private static let effort = getenv("TT_FUZZ").flatMap { Int(String(cString: $0)) } ?? 1
 
     /// Reads everything that can be read; only this target's, `Frames`' and `Base`'s errors may come out.
     private func readAll(_ bytes: [UInt8]) throws {
@@ -38,9 +42,9 @@ import Testing
 
     @Test(arguments: victims) func flippedBytes(_ name: String) throws {
         let original = try bytes(of: Fixtures.path(name))
-        var random = Random(seed: 11, stream: UInt64(original.count))
+        var random = Random(seed: 10 + UInt64(Self.effort), stream: UInt64(original.count))
         let footer = Int(original[original.count - 8]) | Int(original[original.count - 7]) << 8 + 8
-        for _ in 0..<250 {
+        for _ in 0..<250 * Self.effort {
             var damaged = original
             for _ in 0...random.below(3) {
                 // Half of the damage goes to the footer, where most of the counts and offsets are.
@@ -65,8 +69,8 @@ import Testing
         let starts = footer.rowGroups.flatMap(\.columns).flatMap {
             [Int($0.dataPageOffset), Int($0.dictionaryPageOffset ?? $0.dataPageOffset)]
         }
-        var random = Random(seed: 12, stream: UInt64(original.count))
-        for _ in 0..<250 {
+        var random = Random(seed: 20 + UInt64(Self.effort), stream: UInt64(original.count))
+        for _ in 0..<250 * Self.effort {
             var damaged = original
             let start = starts[random.below(starts.count)]
             for _ in 0...random.below(2) {
@@ -78,8 +82,8 @@ import Testing
 
     @Test(arguments: victims) func truncated(_ name: String) throws {
         let original = try bytes(of: Fixtures.path(name))
-        var random = Random(seed: 13)
-        for _ in 0..<60 {
+        var random = Random(seed: 30 + UInt64(Self.effort), stream: UInt64(original.count))
+        for _ in 0..<60 * Self.effort {
             try readAll(Array(original[..<random.below(original.count)]))
             // A piece is missing but the footer is there.
             let start = random.below(original.count - 8)
