@@ -32,6 +32,8 @@ local function database(rows, options)
     return db
 end
 
+local function settings(overrides) return config.load(nil, { set = overrides }) end
+
 t.test("the eight numbers, the hour and the bags of the documented example", function()
     local payload = {
         frame = frame.from_table({ { id = id(1), profile_created_at = "2025-01-01T00:00:00Z",
@@ -141,6 +143,23 @@ t.test("names are read from the pair of tables as well", function()
     t.equal(extract.names(db, "tag").token:sort():to_table(), { "love", "war" })
 end)
 
+t.test("names of videos that are not there count nowhere", function()
+    local db <close> = database({
+        videos = { { id(11):upper(), 1, 1, "2025-01-01" } },
+        video_tags = { { id(11), "a" }, { id(12), "a" }, { id(12), "gone" } },
+    }, { keys = false })
+    db:exec("DROP TABLE video_performers")
+    db:exec("CREATE TABLE video_performers (video_id TEXT, performer_name TEXT)")
+    db:exec("INSERT INTO video_performers VALUES (NULL, 'nobody'), (?, 'gone')", { id(12) })
+    local data = extract.items(db)
+    t.equal(data.tags.token:to_table(), { "a" })
+    t.equal(data.performers:height(), 0)
+    local fitted = set:fit_vocabularies(payloads.items(data, nil), settings({ "artifacts.min_tag_freq=1",
+        "artifacts.min_actress_freq=0" }).artifacts)
+    t.equal(fitted.tag:tokens(), { "a" })
+    t.equal(#fitted.actress, 0)
+end)
+
 t.test("a missing table or column is named", function()
     local db <close> = sql.open("sqlite::memory:")
     t.error("extract.no_table", extract.read, db)
@@ -198,8 +217,6 @@ local function crowd()
     end
     return rows
 end
-
-local function settings(overrides) return config.load(nil, { set = overrides }) end
 
 t.test("the split takes the first digests, the view leaves them out, negatives are new videos", function()
     local rows = crowd()

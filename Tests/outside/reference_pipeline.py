@@ -62,6 +62,11 @@ def number(value):
     return value if math.isfinite(value) else None
 
 
+def canonical(identifier):
+    """The lower-case text of a UUID."""
+    return str(identifier).lower()
+
+
 def read_tables(dsn):
     if dsn.startswith("sqlite:"):
         connection = sqlite3.connect(f"file:{dsn[7:]}?mode=ro", uri=True)
@@ -78,9 +83,9 @@ def read_tables(dsn):
         cursor.execute(sql)
         return cursor.fetchall()
 
-    profiles = {str(u): micros(at) for u, at in rows(f"select user_id, {instant('created_at')} from profiles")}
+    profiles = {canonical(u): micros(at) for u, at in rows(f"select user_id, {instant('created_at')} from profiles")}
     videos = {
-        str(v): (number(price), number(seconds), micros(released))
+        canonical(v): (number(price), number(seconds), micros(released))
         for v, price, seconds, released in rows(
             f"select id, price, duration_seconds, {instant('product_released_at')} from videos")
     }
@@ -89,11 +94,11 @@ def read_tables(dsn):
         names[kind] = collections.defaultdict(set)
         for video, name in rows(f"select video_id, {column} from {table}"):
             if name:
-                names[kind][str(video)].add(name)
+                names[kind][canonical(video)].add(name)
     best = {}
     for user, video, kind, at in rows(
             f"select user_id, video_id, decision_type, {instant('created_at')} from user_video_decisions"):
-        key, at = (str(user), str(video)), micros(at)
+        key, at = (canonical(user), canonical(video)), micros(at)
         rank = (at is not None, at or 0)
         old = best.get(key)
         if old is None or rank > old[0] or (rank == old[0] and kind < old[1]):

@@ -158,13 +158,15 @@ local function snapshot(db, body)
     end, { isolation = "repeatable read", read_only = true })
 end
 
+-- Names of videos that are not in the table are left out, so that they count in no vocabulary.
 local function read_items(db, report)
     local data = { videos = extract.videos(db) }
     report("videos", data.videos:height())
-    data.tags = extract.names(db, "tag")
-    report("video_tags", data.tags:height())
-    data.performers = extract.names(db, "performer")
-    report("video_performers", data.performers:height())
+    for _, entry in ipairs({ { "tags", "tag" }, { "performers", "performer" } }) do
+        local names = extract.names(db, entry[2])
+        report("video_" .. entry[1], names:height())
+        data[entry[1]] = names:join(data.videos, { left_on = "video_id", right_on = "id", how = "semi" })
+    end
     return data
 end
 
