@@ -119,6 +119,19 @@ t.test("a second run, with one thread, gives the same bytes", function()
     end
 end)
 
+local postgresql = os.getenv("TT_TEST_PG_DSN")
+t.test("PostgreSQL gives the same bytes as SQLite", function()
+    if not postgresql then t.skip("TT_TEST_PG_DSN is not set") end
+    local folder = t.tmpdir()
+    run_well(folder, "demo.lua", "--pg-dsn", postgresql, "--users", "60", "--videos", "120", "--decisions", "1500",
+        "--replace")
+    run_well(folder, "pipeline.lua", small("--pg-dsn", postgresql))
+    for _, name in ipairs(ARTIFACTS) do
+        local a, b = fs.read(folder .. "/artifacts/" .. name), fs.read(shared .. "/artifacts/" .. name)
+        t.equal(a:gsub('"exported_at": "[^"]*"', ""), (b:gsub('"exported_at": "[^"]*"', "")), name)
+    end
+end)
+
 t.test("each stage runs alone and gives what the pipeline gives", function()
     local folder = t.tmpdir()
     fs.copy(shared .. "/demo.sqlite", folder .. "/demo.sqlite")

@@ -119,6 +119,29 @@ t.test("reading cleans dates, numbers, names and ids", function()
     t.equal(data.reference_time, nil)
 end)
 
+local postgresql = os.getenv("TT_TEST_PG_DSN")
+t.test("reading cleans infinite dates and numbers of PostgreSQL, in any time zone", function()
+    if not postgresql then t.skip("TT_TEST_PG_DSN is not set") end
+    local db <close> = sql.open(postgresql)
+    schema.create(db, { replace = true, keys = false })
+    db:exec("SET TIME ZONE 'Asia/Tokyo'")
+    db:exec(([[
+        INSERT INTO profiles (user_id, created_at) VALUES ('%s', 'infinity'), ('%s', '2025-01-01 09:00+09');
+        INSERT INTO videos (id, price, duration_seconds, product_released_at) VALUES
+            ('%s', 'NaN', NULL, '-infinity'), ('%s', 1980.50, 60, '2025-01-01 00:00:00.5+00');
+        INSERT INTO user_video_decisions VALUES ('%s', '%s', 'like', '2025-02-01 08:30+09');
+    ]]):format(id(2), id(1), id(12), id(11), id(1), id(11)))
+    local data = extract.read(db)
+    t.equal(data.profiles.user_id:to_table(), { id(1), id(2) })
+    t.equal(time.format(data.profiles.created_at[1]), "2025-01-01T00:00:00Z")
+    t.equal(data.profiles.created_at[2], nil)
+    t.equal({ data.videos.price[1], data.videos.price[2] }, { 1980.5 })
+    t.equal(data.videos.product_released_at[2], nil)
+    t.equal(time.format(data.item_reference_time), "2025-01-01T00:00:00.500000Z")
+    local payload = payloads.users(data, data.decisions, data.profiles, data.reference_time)
+    t.equal(payload.frame.average_like_hour[1], 23.0)
+end)
+
 t.test("the newest decision counts, undated ones are oldest, ties go by code point", function()
     local early, late = "2025-01-01T00:00:00Z", "2025-02-01T00:00:00Z"
     local db <close> = database({ user_video_decisions = {

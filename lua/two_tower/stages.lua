@@ -48,8 +48,9 @@ local function stage(name, run)
     local started = time.monotonic()
     local _ <close> = setmetatable({}, { __close = function(_, problem)
         if problem == nil then return end
-        log.error("stage failed", { stage = name })
-        if type(problem) == "table" and problem.code ~= "interrupted" then
+        local interrupted = type(problem) == "table" and problem.code == "interrupted"
+        log.error(interrupted and "stage interrupted" or "stage failed", { stage = name })
+        if type(problem) == "table" and not interrupted then
             problem.message = ("stage '%s': %s"):format(name, problem.message)
         end
     end })
