@@ -34,7 +34,15 @@ if given.fetch_remote then
     tt.error("usage", "--fetch-remote is not available in this version; load the tables into the database first")
 end
 if given.page_size then log.warn("--page-size is of no use without --fetch-remote") end
-if given.version then stages.check_version(given.version) end
+local inside = fs.join(given.artifacts, artifacts.EMBEDDINGS)
+local embeddings = given.embeddings or inside
+if given.version then
+    stages.check_version(given.version)
+    if fs.abspath(embeddings) ~= fs.abspath(inside) then
+        tt.error("usage", ("--version makes a bundle, which holds the embeddings: write them to '%s', or leave out "
+            .. "--version"):format(inside))
+    end
+end
 
 local settings = options.load_config(given)
 local db <close> = options.open(given, { read_only = true })
@@ -42,7 +50,7 @@ stages.run(db, {
     config = settings,
     checkpoint = given.checkpoint,
     artifacts = given.artifacts,
-    embeddings = given.embeddings or fs.join(given.artifacts, artifacts.EMBEDDINGS),
+    embeddings = embeddings,
     skip_export = given.skip_export,
     skip_embeddings = given.skip_embeddings,
     version = given.version,

@@ -21,6 +21,7 @@ artifacts.NORMALIZER = "normalizer.json"
 artifacts.META = "model_meta.json"
 artifacts.EMBEDDINGS = "video_embeddings.parquet"
 artifacts.FINGERPRINT_KEY = "tt.model_fingerprint"
+artifacts.SCHEMA_KEY = "tt.feature_schema_sha256"
 
 --- File name of a vocabulary.
 ---@param name string
@@ -96,7 +97,7 @@ function artifacts.export(folder, loaded, towers, set, config)
         input_dim = loaded.user_dim,
         opset = export.onnx_opset,
         metadata = {
-            ["tt.feature_schema_sha256"] = hash.sha256(texts[1][2]),
+            [artifacts.SCHEMA_KEY] = hash.sha256(texts[1][2]),
             [artifacts.FINGERPRINT_KEY] = loaded.fingerprint,
         },
     })

@@ -2,8 +2,10 @@
 
 local artifacts = require("two_tower.artifacts")
 local fs = require("tt.fs")
+local hash = require("tt.hash")
 local json = require("tt.json")
 local manifest = require("tt.manifest")
+local onnx_properties = require("two_tower.onnx_properties")
 local parquet = require("tt.parquet")
 local time = require("tt.time")
 
@@ -107,8 +109,18 @@ function bundle.check(folder, set)
     local dim = file:height() > 0 and #file:read_row_group(1):head(1).embedding[1] or meta.embedding_dim
     agree(folder, "the embedding dimension", { artifacts.SCHEMA, schema.embedding_dim },
         { artifacts.META, meta.embedding_dim }, { artifacts.EMBEDDINGS, dim })
-    agree(folder, "the model's fingerprint", { artifacts.META, meta.model_fingerprint },
-        { artifacts.EMBEDDINGS, file:metadata()[artifacts.FINGERPRINT_KEY] })
+    local fingerprint = meta.model_fingerprint
+    if type(fingerprint) ~= "string" or not fingerprint:match("^%x+$") or #fingerprint ~= 64 then
+        refuse(folder, "%s has no model_fingerprint", artifacts.META)
+    end
+    local properties = onnx_properties.read(fs.join(folder, artifacts.ONNX))
+    if not properties then refuse(folder, "%s is no ONNX model", artifacts.ONNX) end
+    agree(folder, "the model's fingerprint", { artifacts.META, fingerprint },
+        { artifacts.EMBEDDINGS, file:metadata()[artifacts.FINGERPRINT_KEY] },
+        { artifacts.ONNX, properties[artifacts.FINGERPRINT_KEY] })
+    agree(folder, "the schema's SHA-256",
+        { artifacts.SCHEMA, hash.sha256_file(fs.join(folder, artifacts.SCHEMA)) },
+        { artifacts.ONNX, properties[artifacts.SCHEMA_KEY] })
     return meta
 end
 

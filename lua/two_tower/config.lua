@@ -19,7 +19,7 @@ local function schema(set)
         { "experiment_name", config.string({ default = "two_tower_v2_default" }) },
         { "seed", config.int({ default = 42 }) },
         { "artifacts", {
-            { "embedding_dim", config.int({ min = 1, default = 256 }) },
+            { "embedding_dim", config.int({ min = 1, max = 65536, default = 256 }) },
             { "max_tag_vocab", count(512) }, { "max_actress_vocab", count(256) },
             { "min_tag_freq", count(3) }, { "min_actress_freq", count(2) },
         } },

@@ -44,6 +44,11 @@ local function dialect_of(db) return db:dialect() == "sqlite" and sqlite or post
 -- Reads a table or join: `columns` is a list of { name, kind, optional?, from? }.
 local function read(db, source, columns, present, where)
     local dialect = dialect_of(db)
+    local _ <close> = setmetatable({}, { __close = function(_, problem)
+        if type(problem) == "table" and problem.code == "sql.type" then
+            problem.message = ("table '%s': %s"):format(source:match("^%S+"), problem.message)
+        end
+    end })
     local select, missing, types = {}, {}, {}
     for _, column in ipairs(columns) do
         local name, kind = column[1], column[2]
@@ -87,22 +92,33 @@ local function table_columns(db, name)
     return present
 end
 
+-- Rows in ascending order of an id that must be there once.
+local function keyed(frame, name, key)
+    local sorted = frame:sort({ key })
+    if sorted:unique({ key }):height() < sorted:height() then
+        local double = sorted:value_counts(key)
+        tt.error("extract.duplicate", ("table '%s' holds %s %s more than once"):format(name, key, double[key][1]),
+            { table = name, column = key })
+    end
+    return sorted
+end
+
 --- Reads users.
 ---@param db tt.Database
 ---@return tt.Frame profiles user_id, created_at; ascending by user_id
 function extract.profiles(db)
-    return read(db, "profiles", { { "user_id", "uuid" }, { "created_at", "time" } }, table_columns(db, "profiles"))
-        :sort({ "user_id" })
+    return keyed(read(db, "profiles", { { "user_id", "uuid" }, { "created_at", "time" } },
+        table_columns(db, "profiles"), "user_id IS NOT NULL"), "profiles", "user_id")
 end
 
 --- Reads videos with the columns that features may use. Columns of later schema versions that are absent read as null.
 ---@param db tt.Database
 ---@return tt.Frame videos ascending by id
 function extract.videos(db)
-    return read(db, "videos", {
+    return keyed(read(db, "videos", {
         { "id", "uuid" }, { "price", "number" }, { "duration_seconds", "number" }, { "product_released_at", "time" },
         { "distribution_started_at", "time", optional = true }, { "safety_level", "number", optional = true },
-    }, table_columns(db, "videos")):sort({ "id" })
+    }, table_columns(db, "videos"), "id IS NOT NULL"), "videos", "id")
 end
 
 --- Reads titles, for people to read.
@@ -127,6 +143,18 @@ function extract.names(db, kind)
         frame = read(db, link, { { "video_id", "uuid" }, { "token", "text", from = name } },
             present, ("%s <> ''"):format(name))
     else
+        local named = kind .. "s"
+        if not present[key] then
+            tt.error("extract.no_column", ("table '%s' has neither the column '%s' nor '%s' (into the table '%s')")
+                :format(link, name, key, named), { table = link, column = name })
+        end
+        local columns = table_columns(db, named)
+        for _, column in ipairs({ "id", "name" }) do
+            if not columns[column] then
+                tt.error("extract.no_column", ("table '%s' has no column '%s'"):format(named, column),
+                    { table = named, column = column })
+            end
+        end
         frame = read(db, ("%s AS link JOIN %s%ss AS named ON named.id = link.%s")
             :format(link, dialect.prefix, kind, key),
             { { "video_id", "uuid", alias = "link" }, { "token", "text", from = "name", alias = "named" } },

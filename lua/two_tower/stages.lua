@@ -49,7 +49,9 @@ local function stage(name, run)
     local _ <close> = setmetatable({}, { __close = function(_, problem)
         if problem == nil then return end
         local interrupted = type(problem) == "table" and problem.code == "interrupted"
-        log.error(interrupted and "stage interrupted" or "stage failed", { stage = name })
+        -- The message follows on standard error for people; whoever reads the log's lines has it here.
+        log.error(interrupted and "stage interrupted" or "stage failed", log.is_json() and type(problem) == "table"
+            and { stage = name, code = problem.code, error = problem.message } or { stage = name })
         if type(problem) == "table" and not interrupted then
             problem.message = ("stage '%s': %s"):format(name, problem.message)
         end
