@@ -8,7 +8,8 @@ extension Column {
         let result = Buffer<R>(uninitialized: count)
         if pool.count <= count {
             let perCode = Buffer<R>(uninitialized: pool.count)
-            for code in 0..<pool.count { perCode.pointer[code] = try body(pool[bytesAt: code]) }
+            // Assigning an optional looks at the old value, so fresh memory is initialised instead.
+            for code in 0..<pool.count { (perCode.pointer + code).initialize(to: try body(pool[bytesAt: code])) }
             if pool.count == 0 {
                 let value = try body(UnsafeBufferPointer(start: nil, count: 0))
                 result.pointer.initialize(repeating: value, count: count)
@@ -16,13 +17,13 @@ extension Column {
             }
             for row in 0..<count {
                 let code = Int(codes.pointer[row])
-                result.pointer[row] = perCode.pointer[code < pool.count ? code : 0]
+                (result.pointer + row).initialize(to: perCode.pointer[code < pool.count ? code : 0])
             }
             return result
         }
         // A null row's code may be out of range, so it reads entry 0, which exists here.
         for row in 0..<count {
-            result.pointer[row] = try body(pool[bytesAt: isNull(row) ? 0 : Int(codes.pointer[row])])
+            (result.pointer + row).initialize(to: try body(pool[bytesAt: isNull(row) ? 0 : Int(codes.pointer[row])]))
         }
         return result
     }
