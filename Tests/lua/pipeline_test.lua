@@ -268,6 +268,31 @@ t.test("a checkpoint without reference times takes the newest release", function
     t.ok(output:find("no part of the two towers", 1, true), output)
 end)
 
+t.test("a model that is not finite or gives no direction is refused", function()
+    local checkpoint = require("tt.checkpoint")
+    local tensor = require("tt.tensor")
+    local folder = t.tmpdir()
+    local function refused(expected, change)
+        local content = checkpoint.load(shared .. "/checkpoints/latest.pt")
+        change(content.model_state)
+        checkpoint.save(folder .. "/broken.pt", content)
+        local output, status = tt_run(folder, "generate_embeddings.lua", "--checkpoint", "broken.pt", "--db",
+            "sqlite:" .. shared .. "/demo.sqlite", "--output", "out/broken.parquet")
+        t.equal(status, 1, output)
+        t.ok(output:find(expected, 1, true), output)
+        t.equal(fs.exists(folder .. "/out"), false)
+    end
+    refused("'item_tower.backbone.6.bias' holds numbers that are not finite", function(state)
+        state["item_tower.backbone.6.bias"] = tensor.full({ 8 }, 0 / 0)
+    end)
+    refused("is no unit vector", function(state)
+        for _, name in ipairs({ "weight", "bias" }) do
+            local key = "item_tower.backbone.6." .. name
+            state[key] = tensor.zeros(state[key]:shape())
+        end
+    end)
+end)
+
 t.test("no videos still give a file with the right columns", function()
     local folder = t.tmpdir()
     fs.copy(shared .. "/demo.sqlite", folder .. "/demo.sqlite")

@@ -228,7 +228,8 @@ def main():
     held = int(len(eligible) * training["train_val_split"])
     validation, kept = eligible[:held], eligible[held:]
     left_out = {(d[0], d[1]) for d in validation}
-    now = max((d[3] for d in decisions if d[3] is not None), default=None)
+    # Where nothing is dated, the start of the run counts.
+    now = max((d[3] for d in decisions if d[3] is not None), default=micros(pipeline["reference_time"]))
     view, decided = collections.defaultdict(list), collections.defaultdict(set)
     for decision in decisions:
         decided[decision[0]].add(decision[1])

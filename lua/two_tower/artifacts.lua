@@ -109,6 +109,18 @@ function artifacts.export(folder, loaded, towers, set, config)
     return names
 end
 
+-- Refuses vectors that are not of length 1: weights that overflow, or that leave an item without a direction.
+local function check_unit(vectors, ids)
+    if #ids == 0 then return end
+    for row, square in ipairs(features.to_column(vectors:dot(vectors)):to_table()) do
+        local is_unit = math.abs(square - 1) <= 1e-4 -- false for NaN too
+        if not is_unit then
+            tt.error("artifacts.not_unit", ("the embedding of video %s is no unit vector, its squared length is %s; "
+                .. "train the model again"):format(ids[row], square), { video_id = ids[row] })
+        end
+    end
+end
+
 --- Writes one unit vector per video, ascending by id.
 ---@param path string its folder is made when it is missing
 ---@param ids tt.Column uuid, ascending
@@ -117,9 +129,10 @@ end
 ---@param fingerprint string
 ---@param each? fun(rows: integer) called per block written
 function artifacts.write_embeddings(path, ids, matrix, tower, fingerprint, each)
-    fs.mkdir(fs.dirname(path))
     local texts = columns.frame({ { "video_id", ids:cast("string") } })
     local vectors = nn.embed(tower, matrix)
+    check_unit(vectors, texts.video_id)
+    fs.mkdir(fs.dirname(path))
     local writer <close> = parquet.writer(path, {
         compression = "snappy",
         metadata = { [artifacts.FINGERPRINT_KEY] = fingerprint },

@@ -97,6 +97,7 @@ local function read_state(path, stored)
     for _, name in ipairs(names) do
         known[name] = true
         if not stored[name] then refuse(path, "model_state lacks '%s'", name) end
+        if not stored[name]:is_finite() then refuse(path, "'%s' holds numbers that are not finite", name) end
     end
     for name in pairs(stored) do
         if not known[name] then refuse(path, "model_state holds '%s', which is no part of the two towers", name) end
