@@ -162,12 +162,16 @@ end
 ---@param result two_tower.Result
 ---@return table
 function training.figures(samples, result)
-    return json.object({
+    local figures = {
         { "train_samples", samples.train.n },
         { "val_samples", samples.val.n },
         { "best_epoch", result.best_epoch },
         { "best_val_loss", result.best_val_loss or json.null },
-    })
+    }
+    for _, name in ipairs({ "trivial_loss", "val_acc", "val_auc", "popularity_auc" }) do
+        if result[name] then figures[#figures + 1] = { name, result[name] } end
+    end
+    return json.object(figures)
 end
 
 --- Logs the closing summary.
