@@ -14,7 +14,9 @@ public final class AtomicFile {
     /// - Parameter path: the target; its folder must exist.
     public init(path: String) throws {
         self.path = path
-        temporaryPath = "\(path).tmp-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        // A dot-file, so that what a killed process leaves behind is not taken for a finished file.
+        let name = ".\(Path.name(path)).tmp-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        temporaryPath = Path.join(Path.parent(path), name)
         descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         if descriptor < 0 { throw FileError("write", path: path, errno: errno) }
         pending.reserveCapacity(1 << 16)

@@ -142,9 +142,11 @@ function demo_data.make(options)
         local all = columns.frame({ { "video_id", video_ids:take(pairs_of.video) },
             { column, pool:take(pairs_of.name) } })
         if not messy then return all end
-        -- Some names stand twice on a video, and a few are empty.
+        -- Some names stand twice on a video, a few are empty, and a few belong to videos that are gone.
         local twice = all:sample(math.ceil(#all * 0.01), { seed = options.seed })
-        return frame.concat({ all, twice, all:head(3):with({ { column, "''" } }) })
+        local orphans = all:head(20)
+        orphans = orphans:with({ { "video_id", generator:uuids(#orphans) } })
+        return frame.concat({ all, twice, all:head(3):with({ { column, "''" } }), orphans })
     end
 
     local profiles = columns.frame({

@@ -39,9 +39,8 @@ function payloads.users(data, decisions, profiles, now)
         :fill_null({ like_count = 0, nope_count = 0, decision_count = 0, average_like_hour = 12.0,
             mean_price = 0.0, median_price = 0.0 })
         :rename({ user_id = "id" })
-    -- A like of a video that is not in the table carries no names.
+    -- A like of a video that is not in the table carries no names, as that video has none here.
     local liked = likes:select({ "user_id", "video_id" })
-        :join(data.videos:select({ "id" }), { left_on = "video_id", right_on = "id", how = "semi" })
     local function names(frame)
         return liked:join(frame, { on = "video_id" }):select({ "user_id", "token" }):rename({ user_id = "owner" })
     end
