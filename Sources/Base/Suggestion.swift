@@ -5,8 +5,10 @@ public enum Suggestion {
     public static func nearest(to name: String, in candidates: [String]) -> String? {
         var best: (name: String, distance: Int)?
         for candidate in candidates {
-            let distance = editDistance(Array(name.utf8), Array(candidate.utf8))
             let limit = max(name.utf8.count, candidate.utf8.count) / 3
+            // Each length apart is an edit: no need to count them all, which is slow for a text that is no name.
+            guard abs(name.utf8.count - candidate.utf8.count) <= limit else { continue }
+            let distance = editDistance(Array(name.utf8), Array(candidate.utf8))
             if distance <= limit, distance < best?.distance ?? Int.max {
                 best = (candidate, distance)
             }

@@ -82,6 +82,7 @@ public enum Towers {
             throw TensorError.shape("topk", items.shape, "\(k) asked for, there are \(items.shape[0]) items")
         }
         let n = queries.shape[0]
+        _ = try Tensor.checkedElements([n, k], "topk")
         let values = Tensor(uninitialized: [n, k])
         let places = StoragePool.buffer(Int32.self, count: n * k)
         let block = 64

@@ -31,6 +31,7 @@ struct Broadcast {
         }
         if loops.isEmpty { loops = [(1, 1, 1)] }
         loops.reverse()
+        _ = try Tensor.checkedElements(shape, operation)
         self.shape = shape
     }
 

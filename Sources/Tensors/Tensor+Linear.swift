@@ -22,6 +22,7 @@ extension Tensor {
         let pairs = paired ? Tensor.elements(leading) : 1
         let n = paired ? shape[rank - 2] : Tensor.elements(Array(shape.dropLast()))
         try Tensor.checkBLAS("matmul", shape, other.shape, [n, k, m])
+        _ = try Tensor.checkedElements([pairs, n, m], "matmul")
         let result = Tensor(uninitialized: Array(shape.dropLast()) + [m])
         for pair in 0..<pairs {
             try Tensor.multiplyBlocks(
@@ -74,6 +75,7 @@ extension Tensor {
             throw TensorError.shape("linear", weight.shape, bias.shape, "the bias does not fit")
         }
         try Tensor.checkBLAS("linear", shape, weight.shape, [n, inputs, d])
+        _ = try Tensor.checkedElements([n, d], "linear")
         let result = Tensor(uninitialized: Array(shape.dropLast()) + [d])
         try Tensor.multiplyBlocks(
             result.pointer, pointer, weight.pointer, transposeB: !weightIsTransposed, m: n, n: d, k: inputs)
@@ -177,6 +179,7 @@ extension Rows {
         }
         let batch = batch
         let n = count
+        _ = try Tensor.checkedElements([n, d], "sparse_linear")
         let result = Tensor(uninitialized: [n, d])
         tt_sparse_linear(result.pointer, batch.native, weight.pointer, bias?.pointer, d, relu, dropout.native)
         let saved = result.storage

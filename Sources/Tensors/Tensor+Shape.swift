@@ -109,6 +109,7 @@ extension Tensor {
         guard let n = shape.first else { throw TensorError.shape("rows", shape, "a scalar has no rows") }
         try indices.check(below: n, "rows")
         let width = Tensor.elements(Array(shape.dropFirst()))
+        _ = try Tensor.checkedElements([indices.count, width], "rows")
         let result = Tensor(uninitialized: [indices.count] + shape.dropFirst())
         tt_gather_rows(result.pointer, pointer, indices.pointer, indices.count, width)
         return result.recorded("rows", [self]) { g, inputs in

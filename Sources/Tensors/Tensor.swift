@@ -108,17 +108,22 @@ public final class Tensor: @unchecked Sendable {
     /// The number of elements of a shape known to be sound.
     @inlinable public static func elements(_ shape: [Int]) -> Int { shape.reduce(1, *) }
 
-    /// The number of elements of a shape from outside: sizes are not negative and the product fits.
+    /// The number of elements of a shape not known yet: sizes are not negative and the elements fit into the machine's
+    /// memory. What does not would end the process, where an error tells which operation asked for it.
     public static func checkedElements(_ shape: [Int], _ operation: String) throws -> Int {
         var total = 1
         for size in shape {
             guard size >= 0 else { throw TensorError.shape(operation, shape, "a size is negative") }
             let (product, overflow) = total.multipliedReportingOverflow(by: size)
-            guard !overflow, product <= Int.max / 8 else { throw TensorError.shape(operation, shape, "too large") }
+            guard !overflow, product <= largestCount else {
+                throw TensorError.shape(operation, shape, "too large for this machine's memory")
+            }
             total = product
         }
         return total
     }
+
+    private static let largestCount = Memory.physicalBytes / MemoryLayout<Float>.stride
 
     /// The place of `dimension` among 0..<rank; negative ones count from the end.
     func axis(_ dimension: Int, _ operation: String) throws -> Int {

@@ -30,7 +30,7 @@ import Testing
             message { try a.linear(weight: Tensor(zeros: [4, 8]), bias: nil) }
                 == "linear: (32, 7) × (4, 8): the layer takes 8 inputs")
         #expect(message { try Tensor(shape: [2, -1], values: []) } == "tensor: (2, -1): a size is negative")
-        #expect(message { try Tensor(shape: [1 << 40, 1 << 40], values: []) }.hasSuffix("too large"))
+        #expect(message { try Tensor(shape: [1 << 40, 1 << 40], values: []) }.hasSuffix("memory"))
         #expect(message { try Tensor(shape: [3], values: [1]) } == "tensor: (3,): 1 values given")
     }
 

@@ -92,3 +92,15 @@ t.test("what is no JSON is refused with line and column", function()
     t.error("json.depth", json.decode, ("["):rep(5000))
     t.error("json.syntax", json.decode, "[1] 2")
 end)
+
+t.test("marks name the line of a wrong argument", function()
+    for _, mark in ipairs { json.array, json.object } do
+        for _, wrong in ipairs { "x", 3, false } do
+            local raised = t.error("argument", mark, wrong)
+            t.equal(raised.message:match("table expected, got %a+"), "table expected, got " .. type(wrong))
+        end
+    end
+    t.error("argument", json.object, { 1 })
+    local _, raised = pcall(function() json.array("x") end)
+    t.equal(raised.where:match("json_test.lua:%d+$") ~= nil, true)
+end)

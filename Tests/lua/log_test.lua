@@ -60,6 +60,7 @@ t.test("secrets are hidden by name and inside connection strings", function()
     })
     t.equal(log.masked("postgres://u:p%40ss@h/d and postgres://u@h/d"), "postgres://u:***@h/d and postgres://u@h/d")
     t.equal(log.masked("postgres://u:p@ss@h/d?x=a@b"), "postgres://u:***@h/d?x=a@b")
+    t.equal(#log.masked(("x"):rep(1000000)), 1000000)
     t.equal(log.masked("password = 'a b' user=x"), "password = *** user=x")
 end)
 
@@ -89,4 +90,12 @@ t.test("no value makes a line fail", function()
         t.ok(got[1]:find("a\\xFF", 1, true) or got[1]:find("a\\\\xFF", 1, true))
         if as_json then t.equal(json.decode(got[1]).msg, "bytes \\xFE") end
     end
+end)
+
+t.test("fields that are no table are an error of the caller", function()
+    local _, raised = pcall(function() log.info("read", 5) end)
+    t.equal(raised.message, "bad argument #2 to 'info' (table expected, got number)")
+    t.equal(raised.where:match("log_test.lua:%d+$") ~= nil, true)
+    t.error("argument", log.configure, "json")
+    t.error("argument", tt.progress.bar, 5)
 end)

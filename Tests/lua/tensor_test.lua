@@ -19,6 +19,20 @@ t.test("tables make tensors and come back", function()
     t.error("tensor.shape", tensor.zeros, {2, -1})
 end)
 
+t.test("what no machine can hold is an error", function()
+    local column, row = tensor.zeros {1000000, 1}, tensor.zeros {1, 1000000}
+    for operation, run in pairs {
+        zeros = function() return tensor.zeros {1 << 40} end,
+        randn = function() return tensor.randn(1 << 40) end,
+        add = function() return column + row end,
+        matmul = function() return column:matmul(row) end,
+        linear = function() return tt.nn.linear(1 << 20, 1 << 20) end,
+    } do
+        local raised = t.error("tensor.shape", run)
+        t.equal(raised.message:match("^%w+: .*too large for this machine's memory$") ~= nil, true, operation)
+    end
+end)
+
 t.test("indexing counts from one and ends with nil", function()
     local v = tensor.from_table {10, 20, 30}
     t.equal({v[1], v[3], v[4], v[0]}, {10.0, 30.0, nil, nil})

@@ -45,7 +45,8 @@ end
 ---@param text string
 ---@return string
 function log.masked(text)
-    text = text:gsub("(%a[%w+.-]*://[^/%s:@]*):[^/%s]*@", "%1:***@")
+    -- The end of the scheme is enough to know a URL; looking for its start takes the square of a long word's length.
+    text = text:gsub("([%w+.-]://[^/%s:@]*):[^/%s]*@", "%1:***@")
     text = text:gsub("([Pp][Aa][Ss][Ss][Ww][Oo][Rr][Dd]%s*=%s*)'[^']*'", "%1***")
     return (text:gsub("([Pp][Aa][Ss][Ss][Ww][Oo][Rr][Dd]%s*=%s*)[^'*%s&][^%s&]*", "%1***"))
 end
@@ -129,6 +130,9 @@ local function json_line(now, level, message, fields)
 end
 
 local function write(level, message, fields)
+    if fields ~= nil and type(fields) ~= "table" then
+        tt.error("argument", ("bad argument #2 to '%s' (table expected, got %s)"):format(level, type(fields)), nil, 3)
+    end
     if LEVELS[level] < settings.level then return end
     local now = settings.clock and settings.clock() or time.now()
     message = valid(log.masked(tostring(message)))
@@ -176,6 +180,9 @@ function log.overlay(shown) overlay = shown end
 --- Raises `argument` for an unknown setting or level.
 ---@param changes tt.log.Settings
 function log.configure(changes)
+    if type(changes) ~= "table" then
+        tt.error("argument", ("bad argument #1 to 'configure' (table expected, got %s)"):format(type(changes)), nil, 2)
+    end
     for name, value in pairs(changes) do
         if name == "level" then
             settings.level = LEVELS[value] or tt.error(

@@ -204,6 +204,9 @@ Bar.__close = finish
 ---@return tt.progress.Bar
 function progress.bar(opts)
     opts = opts or {}
+    if type(opts) ~= "table" then
+        tt.error("argument", ("bad argument #1 to 'bar' (table expected, got %s)"):format(type(opts)), nil, 2)
+    end
     local allowed = { "total", "label", "unit", "interval_s", "columns", "output", "clock" }
     for name in pairs(opts) do
         local known = false
