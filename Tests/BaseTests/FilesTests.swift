@@ -29,6 +29,8 @@ import Testing
             try file.write("half of the n")
             try file.write([UInt8](repeating: 65, count: 200_000))
             #expect(try Files.read(path("a")) == Array("old".utf8))
+            let partial = try Files.list(folder.path).filter { $0 != "a" }
+            #expect(partial.count == 1 && partial.allSatisfy { $0.hasPrefix(".a.tmp-") }, "hidden from listings")
         }
         #expect(try Files.list(folder.path) == ["a"], "an abandoned file leaves nothing behind")
         #expect(try Files.read(path("a")) == Array("old".utf8))
