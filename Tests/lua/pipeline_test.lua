@@ -151,6 +151,27 @@ t.test("each stage runs alone and gives what the pipeline gives", function()
     t.equal(#json.read(folder .. "/out/manifest.json").files, 7)
 end)
 
+t.test("the log is one JSON object per line and keeps to logging.every_n_steps", function()
+    local function steps(every)
+        local output = run_well(shared, "train.lua", small("--db", "sqlite:demo.sqlite", "--output-dir", "logged",
+            "--log-json", "--set", "logging.every_n_steps=" .. every))
+        local found, epochs = 0, 0
+        for line in output:gmatch("[^\n]+") do
+            local entry = json.decode(line)
+            t.ok(entry.ts and entry.level and entry.msg, line)
+            if entry.msg == "step" then
+                found = found + 1
+                t.equal(entry.step % every, 0)
+            end
+            epochs = epochs + (entry.msg == "epoch" and 1 or 0)
+        end
+        t.equal(epochs, 2)
+        return found
+    end
+    t.equal(steps(0), 0)
+    t.ok(steps(5) >= 4)
+end)
+
 t.test("wrong usage and configuration exit with 2 and touch nothing", function()
     local folder = t.tmpdir()
     local function wrong(expected, script, ...)

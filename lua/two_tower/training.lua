@@ -79,7 +79,8 @@ local function run_epoch(epoch, trainer, samples, config)
         total = total + loss * batch.n
         bar:update(1)
         if every > 0 and step % every == 0 then
-            log.debug("step", { epoch = epoch, step = step, steps = steps, loss = loss })
+            log.info("step", json.object({ { "epoch", epoch }, { "step", step }, { "steps", steps },
+                { "loss", loss } }))
         end
     end
     return total / samples.n
