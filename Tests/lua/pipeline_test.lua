@@ -181,6 +181,7 @@ t.test("wrong usage and configuration exit with 2 and touch nothing", function()
     end
     wrong("--db", "pipeline.lua")
     wrong("--pg-dsn", "pipeline.lua", "--db", "sqlite:x.sqlite", "--pg-dsn", "host=x")
+    wrong("--db: cannot open a database with the scheme 'mysql'", "train.lua", "--db", "mysql://x")
     wrong("not available in this version", "pipeline.lua", "--db", "sqlite:x.sqlite", "--fetch-remote")
     wrong("--epochs", "train.lua", "--db", "sqlite:x.sqlite", "--epochs", "3")
     wrong("training.epochs", "train.lua", "--db", "sqlite:x.sqlite", "--set", "training.epochs=0")

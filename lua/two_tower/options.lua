@@ -45,7 +45,15 @@ end
 ---@param settings? table options of `sql.open`
 ---@return tt.Database
 function options.open(given, settings)
-    return sql.open(given.pg_dsn or given.db, settings)
+    -- A DSN that cannot be read is wrong usage; a database that cannot be reached is not.
+    local _ <close> = setmetatable({}, { __close = function(_, problem)
+        if type(problem) == "table" and problem.code == "sql.dsn" then
+            problem.code = "usage"
+            problem.message = ("%s: %s"):format(given.pg_dsn and "--pg-dsn" or "--db", problem.message)
+        end
+    end })
+    local db = sql.open(given.pg_dsn or given.db, settings)
+    return db
 end
 
 --- Loads the configuration that the flags name.
