@@ -84,8 +84,8 @@ function bundle.check(folder, set)
     if type(schema.segments) ~= "table" then refuse(folder, "%s has no segments", artifacts.SCHEMA) end
     local width, sizes = 0, {}
     for _, segment in ipairs(schema.segments) do
-        if type(segment) ~= "table" or math.type(segment.size) ~= "integer" then
-            refuse(folder, "%s: a segment has no size", artifacts.SCHEMA)
+        if type(segment) ~= "table" or type(segment.name) ~= "string" or math.type(segment.size) ~= "integer" then
+            refuse(folder, "%s: a segment has no name or no size", artifacts.SCHEMA)
         end
         width = width + segment.size
         sizes[segment.name] = segment.size
