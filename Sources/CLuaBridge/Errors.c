@@ -95,6 +95,9 @@ static void set_field(lua_State *L, const char *name) {
     lua_rawset(L, -3);
 }
 
+// How chunk names of the modules carried in the binary begin.
+static const char library[] = "tt:lua/tt/";
+
 void tt_push_error(lua_State *L, const char *code, size_t code_length, const char *message, size_t message_length,
                    int level) {
     lua_Debug info;
@@ -103,12 +106,18 @@ void tt_push_error(lua_State *L, const char *code, size_t code_length, const cha
     set_field(L, "code");
     lua_pushlstring(L, message, message_length);
     set_field(L, "message");
+    // The library's own Lua halves count as native: the line that called them is where to look. One of theirs is
+    // named only when nothing else is on the stack.
+    bool placed = false;
     for (int i = level; lua_getstack(L, i, &info); i++) {
         lua_getinfo(L, "Sl", &info);
         if (info.currentline <= 0) continue;
+        bool in_library = strncmp(info.short_src, library, sizeof library - 1) == 0;
+        if (in_library && placed) continue;
         lua_pushfstring(L, "%s:%d", info.short_src, info.currentline);
         set_field(L, "where");
-        break;
+        placed = true;
+        if (!in_library) break;
     }
     tt_push_traceback(L, L, level > 0 ? level - 1 : 0);
     set_field(L, "traceback");

@@ -229,3 +229,8 @@ t.test("objects that are not frames are refused by name", function()
     t.error("tt.Frame expected, got tt.Column", f.join, f, f.id, {on = "id"})
     t.error("tt.Column, number, string or boolean expected", f.id.eq, f.id, {})
 end)
+
+t.test("an error below a Lua half names the script's line", function()
+    local _, raised = pcall(function() return #frame.read_csv("nowhere.csv") end)
+    t.equal(raised.where:match("frame_test.lua:%d+$") ~= nil, true)
+end)
