@@ -117,6 +117,9 @@ tt.onnx = require "tt.onnx"
 --- Parquet files.
 tt.parquet = require "tt.parquet"
 
+--- PostgREST's filters, queries and pages by key.
+tt.postgrest = require "tt.postgrest"
+
 --- Shows how far a loop is.
 tt.progress = require "tt.progress"
 
@@ -125,6 +128,12 @@ tt.random = require "tt.random"
 
 --- PostgreSQL and SQLite.
 tt.sql = require "tt.sql"
+
+--- A Supabase project: its tables, functions and buckets.
+tt.supabase = require "tt.supabase"
+
+--- What a Supabase project's errors say.
+tt.supabase_errors = require "tt.supabase_errors"
 
 --- Float32 tensors with gradients.
 tt.tensor = require "tt.tensor"
