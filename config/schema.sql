@@ -77,7 +77,11 @@ CREATE TABLE IF NOT EXISTS public.video_embeddings (
     PRIMARY KEY (video_id)
 );
 
--- ---- indexes; one on plain columns is left out where another index of the table begins with the same columns
+-- ---- indexes; one is left out where another of the same kind begins with the same columns, as primary keys do
+
+CREATE INDEX IF NOT EXISTS profiles_user_id_idx ON public.profiles (user_id);
+
+CREATE INDEX IF NOT EXISTS videos_id_idx ON public.videos (id);
 
 CREATE INDEX IF NOT EXISTS user_video_decisions_user_id_idx ON public.user_video_decisions (user_id);
 
@@ -271,7 +275,7 @@ FROM public.tt_item_payloads(ARRAY(
     OFFSET greatest(coalesce(p_offset, 0), 0))) AS f
 $$;
 
--- ---- on Supabase: the functions run with the caller's rights, so row level security decides which rows a signed-in user
+-- ---- on Supabase (where there is a role service_role): the functions run with the caller's rights, so row level security decides which rows a signed-in user
 -- sees; visitors that are not signed in may call none, and pages are for the service role alone. The service role may
 -- do everything with the tables, as sync and upload need.
 

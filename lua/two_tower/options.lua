@@ -22,14 +22,14 @@ local LOG = {
 
 --- Parses a stage's command line.
 ---@param spec { name: string, summary: string, options?: table[], positional?: table[], examples?: string[],
----  database?: boolean, config?: boolean }
+---  database?: true|"optional", config?: boolean }
 ---@return table options
 function options.parse(spec)
     local all, exclusive = {}, nil
     local function add(list) table.move(list, 1, #list, #all + 1, all) end
     if spec.database then
         add(DATABASE)
-        exclusive = { { "--pg-dsn", "--db", required = true } }
+        exclusive = { { "--pg-dsn", "--db", required = spec.database ~= "optional" } }
     end
     if spec.config then add(CONFIG) end
     add(spec.options or {})
