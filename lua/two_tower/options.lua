@@ -16,13 +16,19 @@ local CONFIG = {
         help = "configuration (default: config/default.yaml, or what that file says where it is not at hand)" },
     { flag = "--set", value = "KEY=VALUE", multiple = true, help = "override one key, training.lr=0.01" },
 }
+-- The key has no default and is shown nowhere; a command line can be seen by every user of the machine.
+local REMOTE = {
+    { flag = "--supabase-url", value = "URL", env = "SUPABASE_URL", help = "address of the project" },
+    { flag = "--service-role-key", value = "KEY", env = "SUPABASE_SERVICE_ROLE_KEY", secret = true,
+        help = "the project's service role key; better given by the variable, as others can see a command line" },
+}
 local LOG = {
     { flag = "--log-json", help = "write the log as one JSON object per line" },
 }
 
 --- Parses a stage's command line.
 ---@param spec { name: string, summary: string, options?: table[], positional?: table[], examples?: string[],
----  database?: true|"optional", config?: boolean }
+---  database?: true|"optional", config?: boolean, remote?: boolean }
 ---@return table options
 function options.parse(spec)
     local all, exclusive = {}, nil
@@ -32,6 +38,7 @@ function options.parse(spec)
         exclusive = { { "--pg-dsn", "--db", required = spec.database ~= "optional" } }
     end
     if spec.config then add(CONFIG) end
+    if spec.remote then add(REMOTE) end
     add(spec.options or {})
     add(LOG)
     local given = cli.parse({ name = spec.name, summary = spec.summary, options = all, positional = spec.positional,
@@ -54,6 +61,16 @@ function options.open(given, settings)
     end })
     local db = sql.open(given.pg_dsn or given.db, settings)
     return db
+end
+
+--- Opens the project that the flags and variables name.
+---@param given table
+---@param settings? table further options of `supabase.open`
+---@return tt.supabase.Project
+function options.open_project(given, settings)
+    local all = { url = given.supabase_url, key = given.service_role_key }
+    for name, value in pairs(settings or {}) do all[name] = value end
+    return require("tt.supabase").open(all)
 end
 
 --- Loads the configuration that the flags name.
