@@ -6,6 +6,7 @@ local bundle = require("two_tower.bundle")
 local checkpoints = require("two_tower.checkpoints")
 local config = require("two_tower.config")
 local declared = require("two_tower.features")
+local embedding = require("two_tower.embedding")
 local extract = require("two_tower.extract")
 local features = require("tt.features")
 local fs = require("tt.fs")
@@ -141,9 +142,7 @@ function stages.embeddings(db, options)
         local loaded = checkpoints.load(options.checkpoint, set)
         if options.config then config.check_model(options.config, loaded) end
         local data = extract.items(db, reading())
-        local now = loaded.item_reference_time
-        if not loaded.has_item_reference then now = data.videos.product_released_at:max() end
-        local store = set:store("item", payloads.items(data, now), loaded.scalers.item, loaded.vocabularies)
+        local store = embedding.store(loaded, set, data, data.videos.product_released_at:max())
         local rows = #store
         local bar <close> = progress.bar({ total = rows, label = "embeddings", unit = "rows" })
         artifacts.write_embeddings(options.embeddings, data.videos.id, store:matrix(),
