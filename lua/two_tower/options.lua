@@ -28,14 +28,14 @@ local LOG = {
 
 --- Parses a stage's command line.
 ---@param spec { name: string, summary: string, options?: table[], positional?: table[], examples?: string[],
----  database?: true|"optional", config?: boolean, remote?: boolean }
+---  database?: true|"optional", config?: boolean, remote?: boolean, exclusive?: table[] }
 ---@return table options
 function options.parse(spec)
-    local all, exclusive = {}, nil
+    local all, exclusive = {}, { table.unpack(spec.exclusive or {}) }
     local function add(list) table.move(list, 1, #list, #all + 1, all) end
     if spec.database then
         add(DATABASE)
-        exclusive = { { "--pg-dsn", "--db", required = spec.database ~= "optional" } }
+        exclusive[#exclusive + 1] = { "--pg-dsn", "--db", required = spec.database ~= "optional" }
     end
     if spec.config then add(CONFIG) end
     if spec.remote then add(REMOTE) end
