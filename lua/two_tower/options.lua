@@ -47,20 +47,29 @@ function options.parse(spec)
     return given
 end
 
---- Opens the database that the flags name.
----@param given table
+--- Opens a database that a flag names.
+---@param dsn string
+---@param flag string for the message
 ---@param settings? table options of `sql.open`
 ---@return tt.Database
-function options.open(given, settings)
+function options.open_dsn(dsn, flag, settings)
     -- A DSN that cannot be read is wrong usage; a database that cannot be reached is not.
     local _ <close> = setmetatable({}, { __close = function(_, problem)
         if type(problem) == "table" and problem.code == "sql.dsn" then
             problem.code = "usage"
-            problem.message = ("%s: %s"):format(given.pg_dsn and "--pg-dsn" or "--db", problem.message)
+            problem.message = ("%s: %s"):format(flag, problem.message)
         end
     end })
-    local db = sql.open(given.pg_dsn or given.db, settings)
+    local db = sql.open(dsn, settings)
     return db
+end
+
+--- Opens the database that `--pg-dsn` or `--db` names.
+---@param given table
+---@param settings? table options of `sql.open`
+---@return tt.Database
+function options.open(given, settings)
+    return options.open_dsn(given.pg_dsn or given.db, given.pg_dsn and "--pg-dsn" or "--db", settings)
 end
 
 --- Opens the project that the flags and variables name.
