@@ -124,7 +124,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status = response.status
             if request.fault("applied_then_reset") is not None:
                 raise Reset
-            self.drain(request, stream)
+            self.drain(request)
             sent = self.send(request, response)
         except Reset:
             self.reset()
@@ -145,10 +145,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "faults": [rule.fault for rule in request.faults]})
 
     @staticmethod
-    def drain(request, stream):
-        if request._body is None:
-            while stream.read(1 << 20):
-                pass
+    def drain(request):
+        while request.stream.read(1 << 20):
+            pass
 
     def reset(self):
         """An RST instead of a FIN: the peer sees `connection reset`."""
@@ -179,10 +178,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         head = b"".join(self._headers_buffer) + b"\r\n"
         self._headers_buffer = []
-        if request.method == "HEAD" or response.status in (204, 304):
-            self.connection.sendall(head)
-            return 0
-        sent = self.send_body(response, head, cut, slow.get("bytes_per_s"))
+        if request.method == "HEAD" or response.status in (204, 304) or total == 0:
+            self.connection.sendall(head if cut is None else head[:len(head) // 2])
+            sent = 0
+        else:
+            sent = self.send_body(response, head, cut, slow.get("bytes_per_s"))
         if fault is not None:
             time.sleep(0.05)  # what was sent is to arrive before the reset
             raise Reset
@@ -191,6 +191,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def send_body(self, response, head, cut, rate):
         step = max(1, int(rate / 10)) if rate else 1 << 16
         left, sent = response.length if cut is None else cut, 0
+        if left == 0:
+            self.connection.sendall(head)
+            return 0
         for chunk in response.chunks(step):
             chunk = chunk[:left]
             self.connection.sendall(head + chunk)
@@ -199,8 +202,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 break
             if rate:
                 time.sleep(len(chunk) / rate)
-        if head:
-            self.connection.sendall(head)
         return sent
 
     def compress(self, request, response):

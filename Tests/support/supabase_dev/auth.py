@@ -81,7 +81,7 @@ def rest_role(secret, request):
         raise ApiError(gateway_error("No API key found in request",
                                      "No `apikey` request header or url param was found."))
     token = bearer(request) or key
-    if not any(hmac.compare_digest(key, project_key(secret, role)) for role in ROLES) and key != token:
+    if not any(hmac.compare_digest(key.encode(), project_key(secret, role).encode()) for role in ROLES) and key != token:
         raise ApiError(gateway_error("Invalid API key",
                                      "Double check your Supabase `anon` or `service_role` API key."))
     try:

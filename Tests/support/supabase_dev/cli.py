@@ -8,11 +8,14 @@ import re
 import secrets
 import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
+
+import psycopg
 
 from . import auth, seed
 from .app import Server
@@ -107,9 +110,12 @@ def serve(options):
     dsn = options.pg_dsn or private_postgres(folder)
     secret = project_secret(folder)
     database = Database(dsn)
-    database.prepare(options.dim, functions=not options.no_functions)
-    if options.seed_from:
-        print(f"supabase-dev: {seed.copy(options.seed_from, dsn)}", file=sys.stderr)
+    try:
+        database.prepare(options.dim, functions=not options.no_functions)
+        if options.seed_from:
+            print(f"supabase-dev: {seed.copy(options.seed_from, dsn)}", file=sys.stderr)
+    except (psycopg.Error, sqlite3.Error) as bad:
+        raise SystemExit(f"supabase-dev: {str(bad).strip()}") from None
     store = Objects(folder / "storage")
     parts = (Rest(database, secret, options.max_rows or None),
              Storage(store, secret, Tus(folder / "storage" / "uploads"), options.size_limit), Faults(database),
@@ -155,8 +161,17 @@ def start(options):
     folder.mkdir(parents=True, exist_ok=True)
     if alive(folder):
         raise SystemExit(f"supabase-dev: '{folder}' is being served already; stop it first")
-    # The DSN goes by the environment: process lists show arguments.
     dsn = options.pg_dsn or private_postgres(folder)
+    try:
+        launch(options, folder, dsn)
+    except BaseException:
+        if not options.pg_dsn:
+            subprocess.run([POSTGRES, "stop", folder / "postgres"])
+        raise
+
+
+def launch(options, folder, dsn):
+    # The DSN goes by the environment: process lists show arguments.
     arguments = [sys.executable, "-m", "supabase_dev", "serve", str(folder), "--port", str(options.port), "--dim",
                  str(options.dim), "--max-rows", str(options.max_rows), "--size-limit", str(options.size_limit)]
     arguments += ["--no-gzip"] if options.no_gzip else []

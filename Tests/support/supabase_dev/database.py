@@ -8,6 +8,7 @@ import threading
 import psycopg
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+POOL = 20
 SHIPPED = ROOT / "config" / "schema.sql"
 
 # Supabase's roles. Cluster-wide, so another database of the same server may have made them already.
@@ -52,12 +53,13 @@ def shipped_schema(dim):
 
 
 class Database:
-    """A pool of connections that grows with the number of requests under way."""
+    """A pool of connections that grows with the number of requests under way, to POOL; more of them wait."""
 
     def __init__(self, dsn):
         self.dsn = dsn
         self.idle = []
         self.lock = threading.Lock()
+        self.places = threading.BoundedSemaphore(POOL)
         self.has_roles = False
 
     def _open(self):
@@ -69,6 +71,12 @@ class Database:
 
     @contextlib.contextmanager
     def connection(self):
+        with self.places:
+            with self._connection() as connection:
+                yield connection
+
+    @contextlib.contextmanager
+    def _connection(self):
         with self.lock:
             connection = self.idle.pop() if self.idle else None
         if connection is not None:

@@ -17,11 +17,13 @@ Faults that answer instead of the service, and leave everything as it is:
   storage_wrapped       HTTP 400 around args status (503), error, message
 Faults around the service's work:
   reset                 the connection is reset: half-way through the request's body when there is one, else half-way
-                        through the answer. args at ("request", "response", "before"), after_bytes
+                        through the answer (of its head when it has no body). args at ("request", "response",
+                        "before": nothing is done), after_bytes
   applied_then_reset    the work is done and committed, then the connection is reset without a byte of answer
-  short_length          the answer ends `missing` bytes (half of it) before its Content-Length, then the connection closes
+  short_length          the answer ends `missing` bytes (half of it) before its Content-Length, then the connection
+                        closes; an answer without a body ends within its head
   slow                  args bytes_per_s (of the answer), delay_s (before it)
-  row_cap               no answer has more than args rows rows, silently
+  row_cap               no answer has more than args rows rows, silently (what they embed is whole)
   insert_while_paging   before the request, another session inserts a row: args table (the path's), position ("random",
                         "before" or "after" by key), row (an object), or sql (a statement)
 """
@@ -32,10 +34,11 @@ import json
 import random
 import re
 import threading
+import uuid
 
 from . import auth, storage
 from .answers import error
-from .web import Response
+from .web import Reset, Response
 
 ANSWERS = {"429", "413", "duplicate_key", "expired_token", "storage_wrapped"}
 AROUND = {"57014", "reset", "applied_then_reset", "short_length", "slow", "row_cap", "insert_while_paging"}
@@ -125,6 +128,10 @@ class Faults:
 
     def strike(self, request):
         with self.lock:
+            narrow = any("above_rows" in rule.args or "above_bytes" in rule.args for rule in self.rules)
+        if narrow:
+            request.body()  # not under the lock: it may take its time
+        with self.lock:
             request.faults = [rule for rule in self.rules if rule.strikes(request)]
 
     def before(self, request):
@@ -132,14 +139,12 @@ class Faults:
         if (args := request.fault("insert_while_paging")) is not None:
             self.insert(request, args)
         if (args := request.fault("reset")) is not None:
-            size = request.stream.length if request.stream.length else 0
-            where = args.get("at") or ("request" if size else "response")
+            stream = request.stream
+            where = args.get("at") or ("request" if stream.length or stream.chunked else "response")
             if where == "before":
-                request.stream.reset_after = 0
-            elif where == "request":
-                request.stream.reset_after = args.get("after_bytes", size // 2)
-                # Faults above_rows and above_bytes have read the body already; it is to break all the same.
-                request._body = None if request.stream.received == 0 else request._body
+                raise Reset
+            if where == "request":
+                stream.reset_after = args.get("after_bytes", 1000 if stream.chunked else stream.length // 2)
         for rule in request.faults:
             if answer := answer_of(rule, request):
                 return answer
@@ -178,7 +183,7 @@ def new_row(connection, table, position):
     found = connection.execute(
         f"SELECT to_jsonb(t) || jsonb_build_object('{key}', coalesce($1, gen_random_uuid()::text)) "
         f"FROM public.{name} AS t LIMIT 1", [value]).fetchone()
-    return found[0] if found else None
+    return found[0] if found else {key: value or str(uuid.uuid4())}
 
 
 def retry_after(args, default=None):

@@ -80,7 +80,8 @@ def call(rest, request, name):
         rows = statement.select(source, name, function.table or name, asked.fields, asked.options)
         if not function.returns_set:
             prefs.count = None
-        return rest.counted(connection, statement, prefs, rows, one or not function.returns_set, source, name, asked)
+        return rest.counted(connection, statement, prefs, rows, one or not function.returns_set,
+                            (source, name, function.table or name), asked)
 
     total, count, body = rest.transaction(request, work, read_only)
     return rest.page(request, prefs, asked.options.offset, total, count, body, one)
@@ -91,7 +92,7 @@ def scalar(rest, request, prefs, function, statement, source, read_only):
         rest.transaction(request, lambda connection: connection.execute(f"SELECT 1 FROM {source} AS x", statement.values),
                          read_only)
         return Response(204, "", rest.headers(request, prefs, body=False))
-    limit = f" LIMIT {statement.max_rows}" if function.returns_set and statement.max_rows is not None else ""
+    limit = statement.tail("pgrst_source", query.Options(), True) if function.returns_set else ""
     pick, empty = ("", "[]") if function.returns_set else ("->0", "null")
     text = (f"SELECT count(*), coalesce(json_agg(pgrst_scalar){pick}, '{empty}')::text "
             f"FROM (SELECT * FROM {source} AS pgrst_source{limit}) AS pgrst_rows(pgrst_scalar)")

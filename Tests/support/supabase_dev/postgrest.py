@@ -85,8 +85,7 @@ class Rest:
 
     def statement(self, request):
         cap = request.fault("row_cap")
-        limits = [limit for limit in (self.max_rows, cap and cap["rows"]) if limit is not None]
-        return sql.Statement(self.cache.get(), min(limits) if limits else None)
+        return sql.Statement(self.cache.get(), self.max_rows, cap and cap["rows"])
 
     @staticmethod
     def accepts_object(request):
@@ -150,19 +149,20 @@ class Rest:
 
         def work(connection):
             rows = statement.select(source, table.name, table.name, asked.fields, asked.options)
-            return self.counted(connection, statement, prefs, rows, one, source, table.name, asked)
+            return self.counted(connection, statement, prefs, rows, one, (source, table.name, table.name), asked)
 
         total, count, body = self.transaction(request, work, read_only=True)
         return self.page(request, prefs, asked.options.offset, total, count, body, one)
 
-    def counted(self, connection, statement, prefs, rows, one, source, alias, asked):
-        """The page, and the total when it is asked for: an exact one is counted by the same statement."""
+    def counted(self, connection, statement, prefs, rows, one, origin, asked):
+        """`origin` is source, alias and table of the rows. The page, and the total when it is asked for: an exact one is counted by the same statement."""
         page = self.body_of(rows, one)
+        source, alias, table = origin
         total = None
         if prefs.count:
             plain = f"SELECT 1 FROM {source} AS {sql.ident(alias)}"
             needed = [need for field in asked.fields if isinstance(field, query.Embed) and field.inner
-                      for need in statement.embed(alias, alias, field)[1]]
+                      for need in statement.embed(alias, table, field)[1]]
             all_rows = plain + statement.where(alias, asked.options.filters, needed)
             exact = prefs.count == "exact"
             if not exact:
@@ -213,15 +213,12 @@ class Rest:
             names = list(rows[0]) if rows else []
             if any(row.keys() != rows[0].keys() for row in rows):
                 fail(400, "PGRST102", "All object keys must match")
+        if any(name not in table.types for name in names):
+            table = self.cache.get(fresh=True).tables.get(table.name, table)
         for name in names:
             if name not in table.types:
-                table = self.table_again(table)
-            if name not in table.types:
                 fail(400, "PGRST204", f"Could not find the '{name}' column of '{table.name}' in the schema cache")
-        return names
-
-    def table_again(self, table):
-        return self.cache.get(fresh=True).tables.get(table.name, table)
+        return table, names
 
     @staticmethod
     def rows_of(value):
@@ -234,15 +231,13 @@ class Rest:
         prefs, asked = Preferences(request), query.Query(request.params)
         text, value = self.payload(request)
         rows = self.rows_of(value)
-        columns = self.columns(table, asked, rows)
-        table = self.table_again(table) if any(name not in table.types for name in columns) else table
+        table, columns = self.columns(table, asked, rows)
         conflict = asked.on_conflict or table.primary
         if not rows or (isinstance(value, list) and not columns):
             body = "[]" if prefs.returns == "representation" else ""
             return Response(201, body, self.headers(request, prefs, "*/*", bool(body)))
         body = text if isinstance(value, list) else f"[{text}]"
-        statement = self.statement(request)
-        statement.max_rows = None
+        statement = sql.Statement(self.cache.get(), None)
         change = statement.insert(table, columns, body, conflict, prefs.resolution, prefs.missing_default)
         count, new, answer = self.write(request, prefs, asked, table, statement, change)
         status = 200 if prefs.resolution == "merge-duplicates" and new == 0 else 201
@@ -259,7 +254,7 @@ class Rest:
                 return connection.execute(text, statement.values).fetchone()
             # What it returns has all columns; filters are the change's own.
             options = query.Options(order=asked.options.order, limit=asked.options.limit, offset=asked.options.offset)
-            fields = [field for field in asked.fields]
+            fields = asked.fields
             if any(isinstance(field, query.Field) and field.name == "*" for field in fields):
                 stars = [query.Field(name, []) for name in table.types]
                 fields = stars + [field for field in fields if not (isinstance(field, query.Field) and field.name == "*")]
@@ -287,15 +282,14 @@ class Rest:
         prefs, asked = Preferences(request), query.Query(request.params)
         text, value = self.payload(request)
         rows = self.rows_of(value)
-        columns = self.columns(table, asked, rows[:1])
+        table, columns = self.columns(table, asked, rows[:1])
         full = prefs.returns == "representation"
         if not columns:
             return self.written(request, prefs, 200 if full else 204, "*/*", "[]")
         self.guard(asked, "UPDATE")
-        statement = self.statement(request)
-        statement.max_rows = None
+        statement = sql.Statement(self.cache.get(), None)
         body = json.dumps(rows[0], ensure_ascii=False) if isinstance(value, list) else text
-        change = statement.update(self.table_again(table), columns, body, asked.options.filters)
+        change = statement.update(table, columns, body, asked.options.filters)
         count, _, answer = self.write(request, prefs, asked, table, statement, change)
         reach = f"{f'0-{count - 1}' if count else '*'}/{count if prefs.count else '*'}"
         return self.written(request, prefs, 200 if full else 204, reach, answer)
@@ -303,8 +297,7 @@ class Rest:
     def delete(self, request, table):
         prefs, asked = Preferences(request), query.Query(request.params)
         self.guard(asked, "DELETE")
-        statement = self.statement(request)
-        statement.max_rows = None
+        statement = sql.Statement(self.cache.get(), None)
         change = statement.delete(table, asked.options.filters)
         count, _, answer = self.write(request, prefs, asked, table, statement, change)
         return self.written(request, prefs, 200 if prefs.returns == "representation" else 204,

@@ -5,8 +5,8 @@ import sqlite3
 
 import psycopg
 
-TABLES = {"profiles": ("user_id", "display_name", "created_at"),
-          "user_video_decisions": ("user_id", "video_id", "decision_type", "created_at")}
+PROFILE = ("user_id", "display_name", "created_at")
+DECISION = ("user_id", "video_id", "decision_type", "created_at")
 VIDEO = ("id", "external_id", "title", "description", "thumbnail_url", "preview_video_url", "distribution_code",
          "maker_code", "director", "series", "maker", "label", "sample_video_url", "source", "product_url", "price",
          "duration_seconds", "image_urls", "product_released_at", "distribution_started_at", "published_at", "created_at",
@@ -58,15 +58,27 @@ def cleaned(table, column, value):
     return value
 
 
-def load(target, source, table, columns):
+def load(target, source, table, columns, into=None):
     have = source.columns(table)
     columns = [column for column in columns if column in have]
     count = 0
-    with target.cursor().copy(f"COPY public.{table} ({', '.join(columns)}) FROM STDIN") as copy:
+    into = into or f"public.{table}"
+    with target.cursor().copy(f"COPY {into} ({', '.join(columns)}) FROM STDIN") as copy:
         for row in source.rows(table, columns):
             copy.write_row([cleaned(table, column, value) for column, value in zip(columns, row)])
             count += 1
     return count
+
+
+def load_decisions(target, source):
+    """The local copy may hold several per user and video: of these the effective one."""
+    target.execute("CREATE TEMPORARY TABLE seed_decisions (LIKE public.user_video_decisions) ON COMMIT DROP")
+    load(target, source, "user_video_decisions", DECISION, "seed_decisions")
+    return target.execute(
+        "INSERT INTO public.user_video_decisions (user_id, video_id, decision_type, created_at) "
+        "SELECT DISTINCT ON (user_id, video_id) user_id, video_id, decision_type, created_at FROM seed_decisions "
+        "ORDER BY user_id, video_id, CASE WHEN isfinite(created_at) THEN created_at END DESC NULLS LAST, "
+        'decision_type COLLATE "C"').rowcount
 
 
 def load_names(target, source, link, name_column, names, key):
@@ -94,8 +106,8 @@ def copy(source, dsn):
         target.execute("SET TIME ZONE 'UTC'")
         target.execute("TRUNCATE public.profiles, public.videos, public.tags, public.performers, public.video_tags, "
                        "public.video_performers, public.user_video_decisions")
-        for table, columns in TABLES.items():
-            counts[table] = load(target, origin, table, columns)
+        counts["profiles"] = load(target, origin, "profiles", PROFILE)
+        counts["user_video_decisions"] = load_decisions(target, origin)
         counts["videos"] = load(target, origin, "videos", VIDEO)
         for names in NAMES:
             load_names(target, origin, *names)

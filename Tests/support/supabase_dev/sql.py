@@ -31,9 +31,10 @@ class Ambiguous(Exception):
 class Statement:
     """Collects parameters while the parts of one statement are written."""
 
-    def __init__(self, catalog, max_rows):
+    def __init__(self, catalog, max_rows, top_rows=None):
         self.catalog = catalog
-        self.max_rows = max_rows
+        self.max_rows = max_rows  # of every level, as db-max-rows
+        self.top_rows = top_rows  # of the outermost alone
         self.values = []
         self.depth = 0
 
@@ -69,22 +70,20 @@ class Statement:
         texts = [*extra, *(self.condition(alias, item) for item in conditions)]
         return " WHERE " + " AND ".join(texts) if texts else ""
 
-    def tail(self, alias, options):
+    def tail(self, alias, options, top):
         text = ""
         if options.order:
             text += " ORDER BY " + ", ".join(self.column(alias, name, path) + how for name, path, how in options.order)
-        limit = options.limit
-        if self.max_rows is not None:
-            limit = self.max_rows if limit is None else min(limit, self.max_rows)
-        if limit is not None:
-            text += f" LIMIT {limit}"
+        limits = [limit for limit in (options.limit, self.max_rows, self.top_rows if top else None) if limit is not None]
+        if limits:
+            text += f" LIMIT {min(limits)}"
         return text + (f" OFFSET {options.offset}" if options.offset else "")
 
     # ---- reading
 
-    def select(self, source, alias, table, fields, options, extra=()):
+    def select(self, source, alias, table, fields, options, extra=None):
         """SELECT … FROM source AS alias. `table` is the name by which relations are looked up."""
-        items, inner = [], list(extra)
+        items, inner = [], list(extra or ())
         for field in fields:
             if isinstance(field, query.Embed):
                 item, required = self.embed(alias, table, field)
@@ -93,7 +92,8 @@ class Statement:
             else:
                 items.append(self.field(alias, field))
         where = self.where(alias, options.filters, inner)
-        return (f"SELECT {', '.join(items) or '1'} FROM {source} AS {ident(alias)}{where}{self.tail(alias, options)}")
+        return (f"SELECT {', '.join(items) or '1'} FROM {source} AS {ident(alias)}{where}"
+                f"{self.tail(alias, options, extra is None)}")
 
     def field(self, alias, field):
         if field.name == "*":

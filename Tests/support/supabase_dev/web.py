@@ -106,6 +106,27 @@ class BodyStream:
         return b"".join(parts)
 
 
+class HeldBody:
+    """A body that has arrived whole."""
+
+    chunked = False
+
+    def __init__(self, data):
+        self.data = data
+        self.length = self.received = len(data)
+        self.at = 0
+        self.reset_after = None
+
+    def read(self, size=65536):
+        if self.reset_after is not None:
+            if self.at >= self.reset_after:
+                raise Reset
+            size = min(size, self.reset_after - self.at)
+        part = self.data[self.at:self.at + size]
+        self.at += len(part)
+        return part
+
+
 class Request:
     def __init__(self, method, target, headers, stream):
         self.method = method
@@ -117,7 +138,6 @@ class Request:
         self.stream = stream
         self.faults = []
         self.role = None
-        self._body = None
 
     def header(self, name, default=None):
         return self.headers.get(name, default)
@@ -127,9 +147,10 @@ class Request:
         return urllib.parse.parse_qsl(self.query, keep_blank_values=True)
 
     def body(self):
-        if self._body is None:
-            self._body = self.stream.read_all()
-        return self._body
+        """All of the body; the stream can be read from its start after this all the same."""
+        if not isinstance(self.stream, HeldBody):
+            self.stream = HeldBody(self.stream.read_all())
+        return self.stream.data
 
     def fault(self, name):
         """The arguments of the fault of that name when it befell this request, else None."""
