@@ -27,16 +27,13 @@ local given = options.parse({
         "tt upload_embeddings.lua --pg-dsn postgresql:///shop --rebuild-index",
     },
 })
-local to_database = given.pg_dsn or given.db
-if given.db and given.db:match("^sqlite:") then
-    tt.error("usage", "--db must be a PostgreSQL database: SQLite has no vectors")
-end
-if given.rebuild_index and not to_database then
+local dsn = given.pg_dsn or given.db
+if given.rebuild_index and not dsn then
     tt.error("usage", "--rebuild-index needs the database itself: --pg-dsn or --db")
 end
 local uploaded = upload.run({
     parquet = given.parquet, url = given.supabase_url, key = given.service_role_key,
-    connect = to_database and function() return options.open(given) end or nil,
+    dsn = dsn, dsn_flag = given.pg_dsn and "--pg-dsn" or "--db",
     batch_size = given.batch_size, parallel = given.parallel, dry_run = given.dry_run,
     rebuild_index = given.rebuild_index, restart = given.restart,
 })

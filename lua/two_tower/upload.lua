@@ -22,13 +22,14 @@ local BLOCK = 16384
 
 ---@class two_tower.UploadOptions
 ---@field parquet string
----@field connect? fun(): tt.Database opens the PostgreSQL database to write to, instead of url and key
+---@field dsn? string PostgreSQL database to write to, instead of url and key
+---@field dsn_flag? string the flag that gave it, for messages
 ---@field url? string the project's address (default: the environment)
 ---@field key? string its service role key (default: the environment)
 ---@field batch_size? integer rows of a request (default: 200)
 ---@field parallel? integer requests in flight (default: 4)
 ---@field dry_run? boolean check the file only
----@field rebuild_index? boolean with `connect`: build the index anew afterwards
+---@field rebuild_index? boolean with `dsn`: build the index anew afterwards
 ---@field restart? boolean forget what an earlier upload of this file did
 
 ---@class two_tower.Uploaded
@@ -65,7 +66,7 @@ end
 
 -- Straight into PostgreSQL: one transaction, compared before it is committed.
 local function to_database(file, options)
-    local target <close> = vectors_sql.new(options.connect())
+    local target <close> = vectors_sql.open(options.dsn, options.dsn_flag or "the DSN")
     local counts = { rows = file.rows, sent = 0, resumed = 0 }
     do
         local _ <close> = telling(counts)
@@ -95,17 +96,15 @@ end
 
 -- The journal of a file and a project, beside the file. It is about one content of the file: another one starts anew.
 local function open_journal(file, target, digest, restart)
-    local identity = target:identity()
-    local name = hash.sha256(json.encode({ fs.basename(file.path), identity.project, identity.table }))
-    local path = fs.join(fs.dirname(file.path), (".upload-%s.journal"):format(name:sub(1, 16)))
-    identity = { file = fs.basename(file.path), sha256 = digest, project = identity.project, table = identity.table }
-    if restart then fs.remove(path) end
-    local ok, journal = pcall(journals.open, path, { identity = identity })
+    local identity = { file = fs.basename(file.path), target = target:identity() }
+    local name = (".upload-%s.journal"):format(hash.sha256(json.encode(identity)):sub(1, 16))
+    local path = fs.join(fs.dirname(file.path), name)
+    identity.sha256 = digest
+    local ok, journal = pcall(journals.open, path, { identity = identity, restart = restart })
     if ok then return journal end
-    if type(journal) ~= "table" or journal.code ~= "journal.other" then error(journal, 0) end
+    if journal.code ~= "journal.other" then error(journal, 0) end
     log.info("the file is another than the one uploaded before; starting anew", { file = file.path })
-    fs.remove(path)
-    return journals.open(path, { identity = identity })
+    return journals.open(path, { identity = identity, restart = true })
 end
 
 -- The rows that are still to be sent, in units that the journal knows.
@@ -146,7 +145,7 @@ local function to_project(file, options, target)
     local digest = hash.sha256_file(file.path)
     local journal <close> = open_journal(file, target, digest, options.restart)
     local counts = { rows = file.rows, sent = 0, resumed = 0, again = "; the same command goes on from there" }
-    if journal:is_done("all") then
+    if journal:finished() then
         say("already uploaded", { { "file", file.path }, { "rows", file.rows }, { "again", "--restart" } })
         counts.resumed, counts.again = file.rows, "; upload them again with --restart"
         local _ <close> = telling(counts)
@@ -157,8 +156,8 @@ local function to_project(file, options, target)
     local bar <close> = progress.bar({ total = file.rows, label = "upload", unit = "rows" })
     counts.bar = bar
     if file.rows > 0 then target:check(file.dim) end
-    if not journal:is_done("start") then
-        journal:mark("start", { stamp = time.now(), unit = options.batch_size or 200 })
+    if not journal:details("start") then
+        journal:save("start", { stamp = time.now(), unit = options.batch_size or 200 })
     end
     local started = journal:details("start")
     target:send(remaining(file, journal, started, counts), {
@@ -171,7 +170,7 @@ local function to_project(file, options, target)
     })
     bar:close()
     verify(file, target, digest, started.stamp)
-    journal:mark("all")
+    journal:finish()
     return counts
 end
 
@@ -184,7 +183,7 @@ end
 ---@return two_tower.Uploaded
 function upload.run(options)
     local started = time.monotonic()
-    local by_rest = not options.connect and not options.dry_run
+    local by_rest = not options.dsn and not options.dry_run
     local target <close> = by_rest and vectors_rest.open({ url = options.url, key = options.key }) or nil
     local file <close> = open(options.parquet)
     if options.dry_run then

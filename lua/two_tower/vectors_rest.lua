@@ -5,6 +5,7 @@ local frame = require("tt.frame")
 local json = require("tt.json")
 local log = require("tt.log")
 local supabase = require("tt.supabase")
+local time = require("tt.time")
 local vectors = require("two_tower.vectors")
 
 local vectors_rest = {}
@@ -30,12 +31,7 @@ end
 --- What tells this table from others.
 ---@return table
 function Target:identity()
-    return json.object({ { "project", self.project:url() }, { "table", vectors.TABLE } })
-end
-
--- PostgREST gives pgvector's vectors as text, "[1,2]" in quotes, and arrays as arrays.
-local function lists(rows)
-    return rows:with({ { "embedding", rows.embedding:replace('"', ""):cast("list<float32>") } })
+    return { project = self.project:url(), table = vectors.TABLE }
 end
 
 --- Checks that the table takes vectors of `dim` numbers. An empty table does not tell; then the first batch does, and
@@ -46,9 +42,9 @@ end
 function Target:check(dim)
     local answer = self.project:select(vectors.TABLE, { select = "embedding", limit = 1,
         filters = { { "embedding", "not.is", json.null } } })
-    local rows = frame.from_json(answer.text, { columns = { { "embedding", "json" } } })
+    local rows = frame.from_json(answer.text, { columns = { { "embedding", "list<float32>" } } })
     if #rows == 0 then return end
-    local stored = lists(rows).embedding:len()[1]
+    local stored = rows.embedding:len()[1]
     if stored ~= dim then vectors.refuse_dimension(stored, dim) end
 end
 
@@ -158,8 +154,8 @@ function Target:read(ids)
     for first = 1, #all, ASKED do
         local answer = self.project:select(vectors.TABLE, { select = "video_id,embedding,updated_at",
             filters = { { "video_id", "in", all:slice(first, ASKED).id:to_table() } } })
-        parts[#parts + 1] = lists(frame.from_json(answer.text, { columns = { { "video_id", "uuid" },
-            { "embedding", "json" }, { "updated_at", "timestamp" } } }))
+        parts[#parts + 1] = frame.from_json(answer.text, { columns = { { "video_id", "uuid" },
+            { "embedding", "list<float32>" }, { "updated_at", "timestamp" } } })
     end
     return frame.concat(parts)
 end
@@ -168,7 +164,7 @@ end
 ---@param stamp? integer only those with this `updated_at`
 ---@return integer
 function Target:count(stamp)
-    return self.project:count(vectors.TABLE, stamp and { { "updated_at", "eq", require("tt.time").format(stamp) } },
+    return self.project:count(vectors.TABLE, stamp and { { "updated_at", "eq", time.format(stamp) } },
         { select = "video_id" })
 end
 

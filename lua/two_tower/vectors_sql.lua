@@ -2,8 +2,10 @@
 
 local columns = require("two_tower.columns")
 local frame = require("tt.frame")
+local hash = require("tt.hash")
 local json = require("tt.json")
 local log = require("tt.log")
+local options = require("two_tower.options")
 local time = require("tt.time")
 local vectors = require("two_tower.vectors")
 
@@ -17,18 +19,24 @@ local BLOCK = 65536
 local Target = {}
 Target.__index = Target
 
---- Takes over a connection.
+--- Opens the table of a database.
 ---
---- Raises `usage` for a database that is not PostgreSQL.
----@param db tt.Database
+--- Raises `usage` for a database that is not PostgreSQL, and what `sql.open` raises.
+---@param dsn string
+---@param flag string that gave the DSN, for messages
 ---@return two_tower.VectorsSQL
-function vectors_sql.new(db)
+function vectors_sql.open(dsn, flag)
+    local db = options.open_dsn(dsn, flag, { create = false })
     if db:dialect() ~= "postgresql" then
         db:close()
-        tt.error("usage", "embeddings go to PostgreSQL with pgvector, not to SQLite")
+        tt.error("usage", ("%s must be a PostgreSQL database with pgvector: SQLite has no vectors"):format(flag))
     end
-    return setmetatable({ db = db }, Target)
+    return setmetatable({ db = db, dsn = dsn }, Target)
 end
+
+--- What tells this table from others, without a password.
+---@return table
+function Target:identity() return { database = hash.sha256(log.masked(self.dsn)), table = NAME } end
 
 --- Checks that the table takes vectors of `dim` numbers.
 ---
