@@ -99,6 +99,9 @@ tt.hash = require "tt.hash"
 --- Prints the documentation of a module, function, class or object.
 tt.help = require "tt.help"
 
+--- HTTP requests.
+tt.http = require "tt.http"
+
 --- JSON, strict both ways.
 tt.json = require "tt.json"
 
