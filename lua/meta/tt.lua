@@ -99,6 +99,9 @@ tt.hash = require "tt.hash"
 --- Prints the documentation of a module, function, class or object.
 tt.help = require "tt.help"
 
+--- Remembers what is done, so that a killed script goes on where it stopped.
+tt.journal = require "tt.journal"
+
 --- JSON, strict both ways.
 tt.json = require "tt.json"
 
