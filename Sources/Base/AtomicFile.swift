@@ -98,6 +98,12 @@ public struct FileError: TTError {
         message = "cannot \(verb) '\(path)': \(String(cString: strerror(errno)))"
         self.path = path
     }
+
+    init(code: String, message: String, path: String) {
+        self.code = code
+        self.message = message
+        self.path = path
+    }
 }
 
 /// Text operations on POSIX paths.

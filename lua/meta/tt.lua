@@ -101,6 +101,8 @@ tt.help = require "tt.help"
 
 --- HTTP requests.
 tt.http = require "tt.http"
+--- Remembers what is done, so that a killed script goes on where it stopped.
+tt.journal = require "tt.journal"
 
 --- JSON, strict both ways.
 tt.json = require "tt.json"
