@@ -101,6 +101,7 @@ tt.help = require "tt.help"
 
 --- HTTP requests.
 tt.http = require "tt.http"
+
 --- Remembers what is done, so that a killed script goes on where it stopped.
 tt.journal = require "tt.journal"
 
