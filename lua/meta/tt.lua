@@ -135,6 +135,12 @@ tt.random = require "tt.random"
 --- PostgreSQL and SQLite.
 tt.sql = require "tt.sql"
 
+--- Buckets of objects of a Supabase project.
+tt.storage = require "tt.storage"
+
+--- Large objects in pieces, which go on after a break.
+tt.storage_resumable = require "tt.storage_resumable"
+
 --- A Supabase project: its tables, functions and buckets.
 tt.supabase = require "tt.supabase"
 
