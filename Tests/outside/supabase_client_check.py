@@ -58,7 +58,7 @@ class Check:
             self.passed += 1
         else:
             self.failed += 1
-        print(("ok    " if good else "FAIL  ") + name + (f": {note}" if note != "" and not good else ""), flush=True)
+        print(("ok    " if good else "FAIL  ") + name + (f": {str(note)[:1000]}" if note != "" and not good else ""), flush=True)
 
     def same(self, name, found, wanted):
         self(name, found == wanted, f"{found!r} instead of {wanted!r}")
@@ -182,6 +182,10 @@ def check_reads(check, client):
     check("planned count", isinstance(planned, int), planned)
     estimated = client.table("videos").select("id", count="estimated").eq("title", "title 01").execute().count
     check.same("estimated count of a small table is exact", estimated, 1)
+    rows = client.table("video_tags").select("...videos(title),at:video_id").eq("video_id", VIDEOS[1]).execute().data
+    check.same("a spread", rows, [{"title": "title 01", "at": VIDEOS[1]}])
+    check.same("a path into a list", client.table("videos").select("first:image_urls->>0").eq("id", VIDEOS[1]).execute().data,
+               [{"first": "1.jpg"}])
     check.same("maybe_single of nothing", client.table("videos").select("id").eq("title", "?").maybe_single().execute(), None)
     check.same("cast", client.table("videos").select("price::text").eq("id", VIDEOS[1]).execute().data, [{"price": "100.5"}])
 
@@ -247,6 +251,8 @@ def check_errors(check, project):
                  message="DELETE requires a WHERE clause")
     check.raises("bad operator", APIError, lambda: client.table("videos").select("id").filter("id", "foo", "1").execute(),
                  code="PGRST100")
+    check.raises("aggregates are switched off", APIError, lambda: client.table("videos").select("price.sum()").execute(),
+                 code="PGRST123", message="Use of aggregate functions is not allowed")
     check.raises("upsert that names a row twice", APIError, lambda: client.table("video_embeddings").upsert(
         [{"video_id": VIDEOS[0], "embedding": [0] * 256}] * 2).execute(), code="21000")
 

@@ -38,8 +38,7 @@ def parser():
         action = actions.add_parser(name, help=text)
         action.add_argument("dir", metavar="DIR", type=pathlib.Path, help="where keys, objects and the log are kept")
         action.add_argument("--port", type=int, default=0, help="default: the port of last time, or a free one")
-        action.add_argument("--pg-dsn", default=os.environ.get("SUPABASE_DEV_PG_DSN"),
-                            help="a PostgreSQL with pgvector (default: $SUPABASE_DEV_PG_DSN, or a private one)")
+        action.add_argument("--pg-dsn", help="a PostgreSQL with pgvector (default: a private one)")
         action.add_argument("--dim", type=int, default=256, help="dimension of video_embeddings (256)")
         action.add_argument("--max-rows", type=int, default=1000, help="PostgREST's silent cap on rows; 0 = none (1000)")
         action.add_argument("--size-limit", type=int, default=50 * 1024 * 1024 * 1024, help="bytes an object may have")
@@ -171,12 +170,12 @@ def start(options):
 
 
 def launch(options, folder, dsn):
-    # The DSN goes by the environment: process lists show arguments.
+    # The DSNs go by the environment: process lists show arguments.
     arguments = [sys.executable, "-m", "supabase_dev", "serve", str(folder), "--port", str(options.port), "--dim",
                  str(options.dim), "--max-rows", str(options.max_rows), "--size-limit", str(options.size_limit)]
     arguments += ["--no-gzip"] if options.no_gzip else []
     arguments += ["--no-functions"] if options.no_functions else []
-    environment = {**os.environ, "SUPABASE_DEV_PG_DSN": dsn, "SUPABASE_DEV_SEED": options.seed_from or ""}
+    environment = {**os.environ, "SUPABASE_DEV_SERVE_DSN": dsn, "SUPABASE_DEV_SERVE_SEED": options.seed_from or ""}
     with open(folder / "log", "ab") as log:
         process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                                    env=environment)
@@ -213,7 +212,8 @@ def main(arguments):
     options = parser().parse_args(["run", *arguments[1:]] if child else arguments)
     if child:
         options.action = "serve"
-        options.seed_from = os.environ.get("SUPABASE_DEV_SEED") or None
+        options.pg_dsn = os.environ.pop("SUPABASE_DEV_SERVE_DSN")
+        options.seed_from = os.environ.pop("SUPABASE_DEV_SERVE_SEED") or None
     {"start": start, "run": serve, "serve": serve, "stop": stop}[options.action](options)
 
 

@@ -161,21 +161,24 @@ class Faults:
             else:
                 row = new_row(connection, table, args.get("position", "random"))
             name = '"' + table.replace('"', '""') + '"'
-            if row is not None:
-                columns = ", ".join('"' + key.replace('"', '""') + '"' for key in row)
-                connection.execute(f"INSERT INTO public.{name} ({columns}) SELECT {columns} "
-                                   f"FROM jsonb_populate_record(NULL::public.{name}, $1::jsonb)", [json.dumps(row)])
+            columns = ", ".join('"' + key.replace('"', '""') + '"' for key in row)
+            connection.execute(f"INSERT INTO public.{name} ({columns}) SELECT {columns} "
+                               f"FROM jsonb_populate_record(NULL::public.{name}, $1::jsonb)", [json.dumps(row)])
 
 
 def new_row(connection, table, position):
-    """A row like the others of the table, with a key that is not there yet: None when there is none to be had."""
+    """A row like the others of the table, with a key that is not there yet."""
     if table == "user_video_decisions":
-        order = {"before": "1, 2", "after": "1 DESC, 2 DESC"}.get(position, "random()")
+        order = {"before": "{}", "after": "{} DESC"}.get(position, "random()")
+        by_user, by_video = order.format("user_id"), order.format("v.id")
         found = connection.execute(
-            "SELECT p.user_id::text, v.id::text FROM public.profiles p CROSS JOIN public.videos v WHERE NOT EXISTS (SELECT 1 "
-            "FROM public.user_video_decisions d WHERE d.user_id = p.user_id AND d.video_id = v.id) "
-            f"ORDER BY {order} LIMIT 1").fetchone()
-        return {"user_id": found[0], "video_id": found[1], "decision_type": "like"} if found else None
+            f"SELECT p.user_id::text, v.id::text FROM (SELECT user_id FROM public.profiles ORDER BY {by_user} LIMIT 5) AS p "
+            "CROSS JOIN public.videos AS v WHERE NOT EXISTS (SELECT 1 FROM public.user_video_decisions AS d "
+            f"WHERE d.user_id = p.user_id AND d.video_id = v.id) ORDER BY {order.format('p.user_id')}, {by_video} "
+            "LIMIT 1").fetchone()
+        if not found:
+            raise RuntimeError("insert_while_paging: no user has a video left to decide on")
+        return {"user_id": found[0], "video_id": found[1], "decision_type": "like"}
     key = {"profiles": "user_id", "video_embeddings": "video_id"}.get(table, "id")
     tail = "%012x" % random.getrandbits(48)
     value = {"before": f"00000000-0000-4000-8000-{tail}", "after": f"ffffffff-ffff-4fff-bfff-{tail}"}.get(position)

@@ -45,6 +45,11 @@ class Rest:
                  f"Could not find a relationship between '{bad.parent}' and '{bad.child}' in the schema cache",
                  f"Searched for a foreign key relationship between '{bad.parent}' and '{bad.child}{hinted}' "
                  "in the schema 'public', but no matches were found.")
+        except sql.NotToOne as bad:
+            fail(400, "PGRST119", f"A spread operation on '{bad.args[1]}' is not possible",
+                 f"'{bad.args[0]}' and '{bad.args[1]}' do not form a many-to-one or one-to-one relationship")
+        except query.Aggregate:
+            fail(400, "PGRST123", "Use of aggregate functions is not allowed")
         except sql.Ambiguous as bad:
             self.ambiguous(bad)
         except psycopg.Error as bad:
@@ -155,31 +160,32 @@ class Rest:
         return self.page(request, prefs, asked.options.offset, total, count, body, one)
 
     def counted(self, connection, statement, prefs, rows, one, origin, asked):
-        """`origin` is source, alias and table of the rows. The page, and the total when it is asked for: an exact one is counted by the same statement."""
+        """Total, rows of the page and its JSON; `origin` is source, alias and table of the rows. An exact total is
+        counted by the statement that reads the page."""
         page = self.body_of(rows, one)
+        if not prefs.count:
+            return None, *connection.execute(page, statement.values).fetchone()
         source, alias, table = origin
-        total = None
-        if prefs.count:
-            plain = f"SELECT 1 FROM {source} AS {sql.ident(alias)}"
-            needed = [need for field in asked.fields if isinstance(field, query.Embed) and field.inner
-                      for need in statement.embed(alias, table, field)[1]]
-            all_rows = plain + statement.where(alias, asked.options.filters, needed)
-            exact = prefs.count == "exact"
-            if not exact:
-                # EXPLAIN takes no parameters; the values go in as literals.
-                with psycopg.ClientCursor(connection) as cursor:
-                    text = re.sub(r"\$(\d+)", lambda m: sql_literal(cursor, statement.values[int(m.group(1)) - 1]), all_rows)
-                    plan = connection.execute("EXPLAIN (FORMAT JSON) " + text).fetchone()[0]
-                total = plan[0]["Plan"]["Plan Rows"]
-                exact = prefs.count == "estimated" and (self.max_rows is None or total <= self.max_rows)
-            if exact:
-                page = f"SELECT pgrst_page.*, (SELECT count(*) FROM ({all_rows}) AS pgrst_all) FROM ({page}) AS pgrst_page"
-                count, body, total = connection.execute(page, statement.values).fetchone()
-                return total, count, body
-            count, body = connection.execute(page, statement.values[:highest(page)]).fetchone()
-            return total, count, body
-        count, body = connection.execute(page, statement.values).fetchone()
-        return None, count, body
+        values = list(statement.values)
+        needed = [need for field in asked.fields if isinstance(field, query.Embed) and field.inner
+                  for need in statement.embed(alias, table, field)[1]]
+        where = statement.where(alias, asked.options.filters, needed)
+        everything = f"SELECT 1 FROM {source} AS {sql.ident(alias)}{where}"
+        if prefs.count != "exact":
+            total = self.planned(connection, everything, statement.values)
+            if prefs.count == "planned" or self.max_rows is not None and total > self.max_rows:
+                return total, *connection.execute(page, values).fetchone()
+        count, body, total = connection.execute(
+            f"SELECT pgrst_page.*, (SELECT count(*) FROM ({everything}) AS pgrst_all) FROM ({page}) AS pgrst_page",
+            statement.values).fetchone()
+        return total, count, body
+
+    @staticmethod
+    def planned(connection, text, values):
+        """How many rows the planner expects. EXPLAIN takes no parameters: the values go in as literals."""
+        with psycopg.ClientCursor(connection) as cursor:
+            literal = re.sub(r"\$(\d+)", lambda found: cursor.mogrify("%s", [values[int(found.group(1)) - 1]]), text)
+        return connection.execute("EXPLAIN (FORMAT JSON) " + literal).fetchone()[0][0]["Plan"]["Plan Rows"]
 
     def page(self, request, prefs, offset, total, count, body, one):
         if one:
@@ -250,8 +256,8 @@ class Rest:
 
         def work(connection):
             if prefs.returns != "representation":
-                text = f"WITH pgrst_source AS ({change}) SELECT count(*), count(*) FILTER (WHERE pgrst_new), '' FROM pgrst_source"
-                return connection.execute(text, statement.values).fetchone()
+                text = f"SELECT count(*), count(*) FILTER (WHERE pgrst_new), '' FROM pgrst_source"
+                return connection.execute(f"WITH pgrst_source AS ({change}) {text}", statement.values).fetchone()
             # What it returns has all columns; filters are the change's own.
             options = query.Options(order=asked.options.order, limit=asked.options.limit, offset=asked.options.offset)
             fields = asked.fields
@@ -302,12 +308,3 @@ class Rest:
         count, _, answer = self.write(request, prefs, asked, table, statement, change)
         return self.written(request, prefs, 200 if prefs.returns == "representation" else 204,
                             f"*/{count if prefs.count else '*'}", answer)
-
-
-def highest(text):
-    """The number of the last parameter a statement uses."""
-    return max((int(number) for number in re.findall(r"\$(\d+)", text)), default=0)
-
-
-def sql_literal(cursor, value):
-    return cursor.mogrify("%s", [value])

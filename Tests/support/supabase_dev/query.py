@@ -18,6 +18,10 @@ class QueryError(Exception):
         self.details = details
 
 
+class Aggregate(Exception):
+    """A sum, count …: PostgREST has them switched off unless told otherwise (PGRST123)."""
+
+
 @dataclasses.dataclass
 class Field:
     name: str
@@ -158,6 +162,8 @@ def _field(reader):
     if reader.take("("):
         fields = _fields(reader)
         reader.expect(")")
+        if not fields and re.fullmatch(r"(.*\.)?(count|sum|avg|min|max)", name):
+            raise Aggregate(name)
         return Embed(name, alias, hint, inner, spread, fields, Options())
     path = reader.json_path(NAME_STOPS)
     cast = reader.name(r"[,()]") if reader.take("::") else None

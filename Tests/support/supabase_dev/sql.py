@@ -20,6 +20,10 @@ class Unrelated(Exception):
         self.parent, self.child, self.hint = parent, child, hint
 
 
+class NotToOne(Exception):
+    """A spread (...) of a resource that may have several rows (PGRST119)."""
+
+
 class Ambiguous(Exception):
     """More than one way (PGRST201)."""
 
@@ -46,6 +50,8 @@ class Statement:
 
     def column(self, alias, name, path=()):
         text = f"{ident(alias)}.{ident(name)}"
+        if path:
+            text = f"to_jsonb({text})"  # arrays and rows have paths too
         for arrow, key in path:
             step = key if key.lstrip("-").isdigit() else "'" + key.replace("'", "''") + "'"
             text = f"({text}{arrow}{step})"
@@ -123,6 +129,8 @@ class Statement:
     def embed(self, alias, table, embed):
         """The columns of an embedded resource as correlated subselects, and what !inner demands of the parent."""
         relation = self.relation(table, embed)
+        if embed.spread and not relation.single:
+            raise NotToOne(table, embed.name)
         self.depth += 1
         child = f"{embed.alias or embed.name}_{self.depth}"
         source, extra = f"public.{ident(relation.target)}", []
