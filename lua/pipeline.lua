@@ -3,37 +3,39 @@
 
 local artifacts = require("two_tower.artifacts")
 local fs = require("tt.fs")
-local log = require("tt.log")
 local options = require("two_tower.options")
 local stages = require("two_tower.stages")
+local sync_options = require("two_tower.sync_options")
+
+local declared = {
+    { flag = "--checkpoint", type = "path", default = "checkpoints/latest.pt", help = "the checkpoint to write" },
+    { flag = "--artifacts", type = "path", value = "DIR", default = "artifacts", help = "the artifacts directory" },
+    { flag = "--embeddings", type = "path",
+        help = "the embeddings to write (default: " .. artifacts.EMBEDDINGS .. " inside the artifacts directory)" },
+    { flag = "--skip-export", help = "do not write ONNX and JSON" },
+    { flag = "--skip-embeddings", help = "do not write the embeddings" },
+    { flag = "--version", value = "VERSION", help = "end by building and verifying manifest.json" },
+    { flag = "--commit-sha", value = "SHA", env = "GITHUB_SHA", default = "", help = "recorded in the manifest" },
+    { flag = "--fetch-remote", help = "first fetch the tables of a Supabase project into the database" },
+}
+local fetching = sync_options.flags("of --fetch-remote: ")
+table.move(fetching, 1, #fetching, #declared + 1, declared)
 
 local given = options.parse({
     name = "pipeline.lua",
     summary = "Trains the two towers on a database and writes a verified bundle of artifacts.",
     database = true,
     config = true,
-    options = {
-        { flag = "--checkpoint", type = "path", default = "checkpoints/latest.pt", help = "the checkpoint to write" },
-        { flag = "--artifacts", type = "path", value = "DIR", default = "artifacts", help = "the artifacts directory" },
-        { flag = "--embeddings", type = "path",
-            help = "the embeddings to write (default: " .. artifacts.EMBEDDINGS .. " inside the artifacts directory)" },
-        { flag = "--fetch-remote", help = "fetch the tables from the remote project first" },
-        { flag = "--page-size", aliases = { "--remote-page-size" }, type = "int", min = 1, max = 10000,
-            help = "rows per request of --fetch-remote (default: 1000)" },
-        { flag = "--skip-export", help = "do not write ONNX and JSON" },
-        { flag = "--skip-embeddings", help = "do not write the embeddings" },
-        { flag = "--version", value = "VERSION", help = "end by building and verifying manifest.json" },
-        { flag = "--commit-sha", value = "SHA", env = "GITHUB_SHA", default = "", help = "recorded in the manifest" },
-    },
+    remote = true,
+    options = declared,
     examples = {
         "tt pipeline.lua --db sqlite:demo.sqlite --version 20250101T000000Z",
         "tt pipeline.lua --pg-dsn postgresql:///shop --set training.epochs=10",
+        "tt pipeline.lua --db sqlite:shop.sqlite --fetch-remote --full",
     },
 })
-if given.fetch_remote then
-    tt.error("usage", "--fetch-remote is not available in this version; load the tables into the database first")
-end
-if given.page_size then log.warn("--page-size is of no use without --fetch-remote") end
+local sync = given.fetch_remote and sync_options.read(given)
+if not sync then sync_options.warn_unused(given, "--fetch-remote") end
 local inside = fs.join(given.artifacts, artifacts.EMBEDDINGS)
 local embeddings = given.embeddings or inside
 if given.version then
@@ -45,6 +47,11 @@ if given.version then
 end
 
 local settings = options.load_config(given)
+if sync then
+    local project <close> = options.open_project(given)
+    local target <close> = options.open(given)
+    stages.fetch(target, project, sync)
+end
 local db <close> = options.open(given, { read_only = true })
 stages.run(db, {
     config = settings,

@@ -241,6 +241,17 @@ local function halve(pager, problem)
     log.warn("statement timeout, asking for smaller pages", { table = pager.table, rows = pager.size })
 end
 
+-- An error that leaves it names the table.
+local function read(pager, text)
+    local _ <close> = setmetatable({}, { __close = function(_, problem)
+        if type(problem) == "table" and type(problem.message) == "string" then
+            problem.message = ("table '%s', behind row %d: %s"):format(pager.table, pager.received, problem.message)
+        end
+    end })
+    local page = frames.from_json(text, { columns = pager.columns })
+    return page
+end
+
 -- The key of a frame's last row, as filters take it.
 local function last_key(pager, page)
     local after, types = {}, page:dtypes()
@@ -293,7 +304,7 @@ function Pager:accept(response, problem)
         halve(self, problem)
         return nil
     end
-    local page = frames.from_json(response.body, { columns = self.columns })
+    local page = read(self, response.body)
     local rows = #page
     if not self.asked_total then learn(self, rows, postgrest.total(response.headers["content-range"])) end
     self.received = self.received + rows

@@ -192,6 +192,7 @@ Project.__close = Project.close
 local function prepared(spec)
     local request = { retry_when = retry_when }
     for name, value in pairs(spec) do request[name] = value end
+    request.allow = nil
     return request
 end
 
@@ -228,9 +229,7 @@ end
 ---@param spec table as for `client:request`
 ---@return table response
 function Project:send(spec)
-    local request = prepared(spec)
-    request.allow = nil
-    return parts(self).client:request(request)
+    return parts(self).client:request(prepared(spec))
 end
 
 --- Sends several requests at once and gives their answers as they come, whatever their status; `supabase.problem` tells

@@ -4,6 +4,7 @@ local cli = require("tt.cli")
 local config = require("two_tower.config")
 local log = require("tt.log")
 local sql = require("tt.sql")
+local supabase = require("tt.supabase")
 
 local options = {}
 
@@ -79,7 +80,7 @@ end
 function options.open_project(given, settings)
     local all = { url = given.supabase_url, key = given.service_role_key }
     for name, value in pairs(settings or {}) do all[name] = value end
-    return require("tt.supabase").open(all)
+    return supabase.open(all)
 end
 
 --- Loads the configuration that the flags name.

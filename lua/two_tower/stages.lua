@@ -1,4 +1,4 @@
---- The stages: train, export, embeddings, manifest. Each reads what the one before left in files and says what it read
+--- The stages: fetch, train, export, embeddings, manifest. Each reads what the one before left and says what it read
 --- and wrote; the scripts in `lua/` only parse flags and call these.
 
 local artifacts = require("two_tower.artifacts")
@@ -15,6 +15,7 @@ local log = require("tt.log")
 local payloads = require("two_tower.payloads")
 local progress = require("tt.progress")
 local samples = require("two_tower.samples")
+local sync = require("two_tower.sync")
 local time = require("tt.time")
 local training = require("two_tower.training")
 
@@ -64,6 +65,14 @@ end
 
 --- Refuses what cannot name a version, before any work is done.
 stages.check_version = bundle.check_version
+
+--- Fetches the tables of a remote project into the database.
+---@param db tt.Database
+---@param project tt.supabase.Project
+---@param options two_tower.SyncOptions
+function stages.fetch(db, project, options)
+    stage("fetch", function() sync.run(db, project, options) end)
+end
 
 --- Trains a model: tables and configuration to a checkpoint.
 ---@param db tt.Database
