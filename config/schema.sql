@@ -103,7 +103,9 @@ CREATE INDEX IF NOT EXISTS video_embeddings_embedding_idx ON public.video_embedd
 -- the decision_type that is first by code point. Times are read and written in UTC, whatever the session's time zone.
 --
 -- These two hold the whole definition; the functions below ask them for one id, or for a page of ids. They touch no
--- row of other ids, so a page costs the same in a large database as in a small one.
+-- row of other ids, so a page costs the same in a large database as in a small one. What is joined to a set of unknown
+-- size is always a table with an index: the planner takes a list of ids for a short one, and would join two such sets by
+-- comparing every row with every other.
 
 CREATE OR REPLACE FUNCTION public.tt_user_payloads(p_user_ids uuid[])
 RETURNS TABLE (user_id uuid, payload jsonb)
@@ -120,51 +122,42 @@ WITH effective AS (
     ORDER BY d.user_id, d.video_id,
         CASE WHEN isfinite(d.created_at) THEN d.created_at END DESC NULLS LAST,
         d.decision_type::text COLLATE "C"
-), stats AS (
-    SELECT e.user_id,
-        count(*) FILTER (WHERE e.decision_type = 'like') AS like_count,
-        count(*) FILTER (WHERE e.decision_type = 'nope') AS nope_count,
-        count(*) AS decision_count,
-        max(e.decided_at) FILTER (WHERE e.decision_type = 'like') AS recent_like_at,
-        avg(extract(hour FROM e.decided_at)::integer) FILTER (WHERE e.decision_type = 'like') AS average_like_hour
-    FROM effective AS e
-    GROUP BY e.user_id
-), likes AS (
-    SELECT e.user_id, v.id AS video_id,
+), decided AS (
+    SELECT e.user_id, e.decision_type, e.decided_at, v.id AS liked_id,
         CASE WHEN abs(v.price) <= 1.7976931348623157e308 THEN v.price END AS price -- false for NaN too
     FROM effective AS e
-    JOIN public.videos AS v ON v.id = e.video_id
-    WHERE e.decision_type = 'like'
-), prices AS (
-    -- The mid-point of the middle one counted from below and the middle one counted from above: exact in any type.
-    SELECT l.user_id, avg(l.price) AS mean,
-        (percentile_disc(0.5) WITHIN GROUP (ORDER BY l.price)
-            + percentile_disc(0.5) WITHIN GROUP (ORDER BY l.price DESC)) * 0.5 AS median
-    FROM likes AS l
-    WHERE l.price IS NOT NULL
-    GROUP BY l.user_id
-), liked AS (
-    SELECT DISTINCT l.video_id FROM likes AS l
+    LEFT JOIN public.videos AS v ON v.id = e.video_id AND e.decision_type = 'like'
+), stats AS (
+    SELECT d.user_id,
+        count(*) FILTER (WHERE d.decision_type = 'like') AS like_count,
+        count(*) FILTER (WHERE d.decision_type = 'nope') AS nope_count,
+        count(*) AS decision_count,
+        max(d.decided_at) FILTER (WHERE d.decision_type = 'like') AS recent_like_at,
+        avg(extract(hour FROM d.decided_at)::integer) FILTER (WHERE d.decision_type = 'like') AS average_like_hour,
+        avg(d.price) AS mean_price,
+        -- The mid-point of the middle one counted from below and the middle one counted from above: exact in any type.
+        (percentile_disc(0.5) WITHIN GROUP (ORDER BY d.price)
+            + percentile_disc(0.5) WITHIN GROUP (ORDER BY d.price DESC)) * 0.5 AS median_price
+    FROM decided AS d
+    GROUP BY d.user_id
 ), tags AS (
-    SELECT l.user_id, jsonb_agg(n.name ORDER BY n.name COLLATE "C") AS names
-    FROM likes AS l
-    JOIN (
-        SELECT DISTINCT s.video_id, s.name
-        FROM liked AS i
-        JOIN ({{tag_names}}) AS s ON s.video_id = i.video_id
+    SELECT n.user_id, to_jsonb(array_agg(n.name ORDER BY n.name)) AS names
+    FROM (
+        SELECT DISTINCT d.user_id, d.liked_id, s.name COLLATE "C" AS name
+        FROM decided AS d
+        JOIN ({{tag_names}}) AS s ON s.video_id = d.liked_id
         WHERE s.name <> ''
-    ) AS n ON n.video_id = l.video_id
-    GROUP BY l.user_id
+    ) AS n
+    GROUP BY n.user_id
 ), performers AS (
-    SELECT l.user_id, jsonb_agg(n.name ORDER BY n.name COLLATE "C") AS names
-    FROM likes AS l
-    JOIN (
-        SELECT DISTINCT s.video_id, s.name
-        FROM liked AS i
-        JOIN ({{performer_names}}) AS s ON s.video_id = i.video_id
+    SELECT n.user_id, to_jsonb(array_agg(n.name ORDER BY n.name)) AS names
+    FROM (
+        SELECT DISTINCT d.user_id, d.liked_id, s.name COLLATE "C" AS name
+        FROM decided AS d
+        JOIN ({{performer_names}}) AS s ON s.video_id = d.liked_id
         WHERE s.name <> ''
-    ) AS n ON n.video_id = l.video_id
-    GROUP BY l.user_id
+    ) AS n
+    GROUP BY n.user_id
 )
 SELECT a.user_id, jsonb_build_object(
     'user_id', a.user_id,
@@ -175,13 +168,12 @@ SELECT a.user_id, jsonb_build_object(
         'decision_count', coalesce(s.decision_count, 0),
         'recent_like_at', s.recent_like_at,
         'average_like_hour', coalesce(s.average_like_hour, 12.0)),
-    'price_stats', jsonb_build_object('mean', coalesce(m.mean, 0), 'median', coalesce(m.median, 0)),
+    'price_stats', jsonb_build_object('mean', coalesce(s.mean_price, 0), 'median', coalesce(s.median_price, 0)),
     'tags', coalesce(t.names, '[]'),
     'performers', coalesce(f.names, '[]'))
 FROM unnest(p_user_ids) AS a (user_id)
 LEFT JOIN public.profiles AS p ON p.user_id = a.user_id
 LEFT JOIN stats AS s ON s.user_id = a.user_id
-LEFT JOIN prices AS m ON m.user_id = a.user_id
 LEFT JOIN tags AS t ON t.user_id = a.user_id
 LEFT JOIN performers AS f ON f.user_id = a.user_id
 ORDER BY a.user_id
@@ -193,23 +185,6 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 1000
 SET search_path = ''
 SET timezone = 'UTC'
 AS $$
-WITH tags AS (
-    SELECT n.video_id, jsonb_agg(n.name ORDER BY n.name COLLATE "C") AS names
-    FROM (
-        SELECT DISTINCT s.video_id, s.name
-        FROM ({{tag_names}}) AS s
-        WHERE s.video_id = ANY (p_video_ids) AND s.name <> ''
-    ) AS n
-    GROUP BY n.video_id
-), performers AS (
-    SELECT n.video_id, jsonb_agg(n.name ORDER BY n.name COLLATE "C") AS names
-    FROM (
-        SELECT DISTINCT s.video_id, s.name
-        FROM ({{performer_names}}) AS s
-        WHERE s.video_id = ANY (p_video_ids) AND s.name <> ''
-    ) AS n
-    GROUP BY n.video_id
-)
 SELECT a.video_id, jsonb_build_object(
     'video_id', a.video_id,
     'price', CASE WHEN abs(v.price) <= 1.7976931348623157e308 THEN v.price END,
@@ -218,12 +193,14 @@ SELECT a.video_id, jsonb_build_object(
     'distribution_started_at', CASE WHEN isfinite(v.distribution_started_at) THEN v.distribution_started_at END,
     'safety_level', v.safety_level,
     'region_codes', coalesce(to_jsonb(v.region_codes), '[]'),
-    'tags', coalesce(t.names, '[]'),
-    'performers', coalesce(f.names, '[]'))
+    'tags', to_jsonb(ARRAY(
+        SELECT DISTINCT s.name COLLATE "C"
+        FROM ({{tag_names}}) AS s WHERE s.video_id = v.id AND s.name <> '' ORDER BY 1)),
+    'performers', to_jsonb(ARRAY(
+        SELECT DISTINCT s.name COLLATE "C"
+        FROM ({{performer_names}}) AS s WHERE s.video_id = v.id AND s.name <> '' ORDER BY 1)))
 FROM unnest(p_video_ids) AS a (video_id)
 LEFT JOIN public.videos AS v ON v.id = a.video_id
-LEFT JOIN tags AS t ON t.video_id = v.id
-LEFT JOIN performers AS f ON f.video_id = v.id
 ORDER BY a.video_id
 $$;
 

@@ -1,0 +1,82 @@
+--- Compares payloads from elsewhere with those aggregated here: the first difference is an error that names it.
+
+local frame = require("tt.frame")
+local payloads = require("two_tower.payloads")
+local rpc = require("two_tower.rpc")
+local time = require("tt.time")
+
+local rpc_check = {}
+
+-- Means may be summed in another order; everything else is exact, and far above this.
+local TOLERANCE = 1e-9
+
+local function shown(kind, value)
+    if value == nil then return "null" end
+    return kind == "time" and time.format(value) or ("%.17g"):format(value)
+end
+
+local function disagree(source, entity, id, field, theirs, ours)
+    tt.error("rpc.disagrees", ("the payload of %s %s by %s of %s disagrees with the tables: %s is %s, the tables give "
+        .. "%s; %s, or set training.use_rpc_features to false"):format(entity, id, payloads.SHAPES[entity].batch,
+        source.name, field, theirs, ours, source.advice), { entity = entity, id = id, field = field }, 2)
+end
+
+local function check_fields(source, entity, own, theirs)
+    local both = own:join(theirs, { on = "id" })
+    for _, field in ipairs(payloads.SHAPES[entity].fields) do
+        local name, kind = field[1], field[2]
+        local other = name .. "_right"
+        local apart = kind == "time" and ("%s != %s"):format(name, other)
+            or ("abs(%s - %s) > %g * greatest(1, abs(%s), abs(%s))"):format(name, other, TOLERANCE, name, other)
+        local bad = both:filter(("if(%s is null, 1, 0) != if(%s is null, 1, 0) or %s"):format(name, other, apart))
+            :sort({ "id" }):head(1)
+        if #bad > 0 then
+            disagree(source, entity, bad.id[1], field[3], shown(kind, bad:col(other)[1]), shown(kind, bad:col(name)[1]))
+        end
+    end
+end
+
+-- Names count as often as they stand there; their order means nothing.
+local function check_list(source, entity, list, own, theirs)
+    local function counted(pairs_) return pairs_:group_by({ "owner", "token" }):agg({ { "*", "count", as = "n" } }) end
+    local key = { "owner", "token" }
+    own, theirs = counted(own), counted(theirs)
+    local bad = frame.concat({
+        own:join(theirs, { on = key, how = "left" }):fill_null({ n_right = 0 }):filter("n != n_right"),
+        theirs:join(own, { on = key, how = "anti" }):rename({ n = "n_right" }):with({ { "n", "0" } })
+            :select({ "owner", "token", "n", "n_right" }),
+    }):sort(key):head(1)
+    if #bad > 0 then
+        local function times(n) return ("%d times '%s'"):format(n, bad.token[1]) end
+        disagree(source, entity, bad.owner[1], list, times(bad.n_right[1]), times(bad.n[1]))
+    end
+end
+
+--- Compares the payloads of one entity. Their values are not taken over: what agrees is taken as it was computed here,
+--- so that no byte of a model depends on where payloads come from.
+---@param source two_tower.RpcSource
+---@param entity "user"|"item"
+---@param own two_tower.Payload
+---@param ids tt.Frame `id` of the payloads that must be there and agree
+---@param each? fun(rows: integer) called per page read
+---@return integer compared
+function rpc_check.require_equal(source, entity, own, ids, each)
+    local compared, missing = 0, ids
+    for block in rpc.blocks(source, entity, { only = ids, each = each }) do
+        local part = rpc.only(own, block.frame)
+        check_fields(source, entity, part.frame, block.frame)
+        for _, list in ipairs(payloads.SHAPES[entity].lists) do
+            check_list(source, entity, list, part.lists[list], block.lists[list])
+        end
+        missing = missing:join(block.frame, { on = "id", how = "anti" })
+        compared = compared + #block.frame
+    end
+    if #missing > 0 then
+        tt.error("rpc.missing", ("%s of %s gave no payload for %d of %d %ss, the first is %s; %s"):format(
+            payloads.SHAPES[entity].batch, source.name, #missing, #ids, entity, missing:sort({ "id" }).id[1],
+            source.advice), { entity = entity, id = missing:sort({ "id" }).id[1] }, 2)
+    end
+    return compared
+end
+
+return rpc_check
