@@ -55,8 +55,10 @@ local function telling(counts)
         local done = counts.resumed + counts.sent
         problem.details = type(problem.details) == "table" and problem.details or {}
         problem.details.rows_done, problem.details.rows_remaining = done, counts.rows - done
+        local again = counts.again or ""
+        if again ~= "" and problem.code == "vectors.mismatch" then again = "; --restart uploads all of them again" end
         problem.message = ("%s\n%d of %d rows are stored, %d remain%s"):format(problem.message, done, counts.rows,
-            counts.rows - done, counts.again or "")
+            counts.rows - done, again)
     end })
 end
 
@@ -147,7 +149,7 @@ local function to_project(file, options, target)
     local counts = { rows = file.rows, sent = 0, resumed = 0, again = "; the same command goes on from there" }
     if journal:finished() then
         say("already uploaded", { { "file", file.path }, { "rows", file.rows }, { "again", "--restart" } })
-        counts.resumed, counts.again = file.rows, "; upload them again with --restart"
+        counts.resumed = file.rows
         local _ <close> = telling(counts)
         verify(file, target, digest)
         return counts

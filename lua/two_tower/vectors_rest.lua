@@ -14,6 +14,8 @@ local vectors_rest = {}
 local ASKED = 100
 -- Good answers after which batches that were made smaller grow again.
 local RECOVERY = 8
+-- How often one row may run into the server's statement timeout.
+local TRIES = 3
 
 ---@class two_tower.VectorsRest
 local Target = {}
@@ -75,29 +77,38 @@ local function request_of(batch)
         rows:to_json({ columns = { "video_id", "embedding", "updated_at" } }), { on_conflict = "video_id" })
 end
 
--- Takes in the answer to a batch: done, to be sent again in halves, or an error.
-local function accept(self, batch, problem)
+-- A batch that the server would not take is sent again in halves; one row that was too slow, as it is. False when that
+-- is of no use.
+local function lessen(self, batch, problem)
     local count = #batch.rows
-    if not problem then
-        batch.unit.left = batch.unit.left - count
-        self.good = self.good + 1
-        if self.good % RECOVERY == 0 then self.limit = math.min(self.ceiling, self.limit * 2) end
-        if self.progress then self.progress(count) end
-        if batch.unit.left == 0 then self.stored(batch.unit) end
-        return
+    if problem.code == "supabase.timeout_57014" and count == 1 then
+        batch.tries = (batch.tries or 0) + 1
+        if batch.tries == TRIES then return false end
+    elseif count > 1 and (problem.code == "supabase.timeout_57014" or problem.code == "supabase.too_large") then
+        self.limit = math.min(self.limit, (count + 1) // 2)
+        if problem.code == "supabase.too_large" then self.ceiling = self.limit end
+        log.warn("smaller batches", json.object({ { "rows", self.limit }, { "why", problem.details.message } }))
+    else
+        return false
     end
-    local too_large, too_slow = problem.code == "supabase.too_large", problem.code == "supabase.timeout_57014"
-    if (too_large or too_slow) and count > 1 then
-        self.limit, self.good = math.min(self.limit, (count + 1) // 2), 0
-        if too_large then self.ceiling = self.limit end
-        log.warn("smaller batches", json.object({ { "rows", self.limit },
-            { "why", too_large and "the request was too large" or "the server's statement timeout" } }))
-        self.waiting[#self.waiting + 1] = batch
-        return
+    self.waiting[#self.waiting + 1] = batch
+    return true
+end
+
+-- Takes in the answer to a batch.
+local function accept(self, batch, problem)
+    if problem then
+        if lessen(self, batch, problem) then return end
+        local stored, given = problem.message:match("expected (%d+) dimensions, not (%d+)")
+        if stored and self.good == 0 then vectors.refuse_dimension(tonumber(stored), tonumber(given)) end
+        tt.error(problem.code, problem.message, problem.details)
     end
-    local stored, given = problem.message:match("expected (%d+) dimensions, not (%d+)")
-    if stored and self.good == 0 then vectors.refuse_dimension(tonumber(stored), tonumber(given)) end
-    tt.error(problem.code, problem.message, problem.details)
+    self.good = self.good + 1
+    if self.good % RECOVERY == 0 then self.limit = math.min(self.ceiling, self.limit * 2) end
+    local unit = batch.unit
+    unit.left = unit.left - #batch.rows
+    if self.progress then self.progress(#batch.rows) end
+    if unit.left == 0 then self.stored(unit) end
 end
 
 -- Sends up to `most` batches.
@@ -150,12 +161,18 @@ end
 function Target:read(ids)
     local parts = { columns.frame({ { "video_id", frame.column({}, "uuid") },
         { "embedding", frame.column({}, "list<float32>") }, { "updated_at", frame.column({}, "timestamp") } }) }
-    local all = columns.frame({ { "id", ids } })
+    local all = columns.frame({ { "video_id", ids } })
     for first = 1, #all, ASKED do
-        local answer = self.project:select(vectors.TABLE, { select = "video_id,embedding,updated_at",
-            filters = { { "video_id", "in", all:slice(first, ASKED).id:to_table() } } })
-        parts[#parts + 1] = frame.from_json(answer.text, { columns = { { "video_id", "uuid" },
-            { "embedding", "list<float32>" }, { "updated_at", "timestamp" } } })
+        local wanted = all:slice(first, ASKED)
+        -- A server may give fewer rows than it has; what it gives none of is not there.
+        repeat
+            local answer = self.project:select(vectors.TABLE, { select = "video_id,embedding,updated_at",
+                filters = { { "video_id", "in", wanted.video_id:to_table() } } })
+            local rows = frame.from_json(answer.text, { columns = { { "video_id", "uuid" },
+                { "embedding", "list<float32>" }, { "updated_at", "timestamp" } } })
+            parts[#parts + 1] = rows
+            wanted = wanted:join(rows, { on = "video_id", how = "anti" })
+        until #rows == 0 or #wanted == 0
     end
     return frame.concat(parts)
 end

@@ -26,12 +26,10 @@ Target.__index = Target
 ---@param flag string that gave the DSN, for messages
 ---@return two_tower.VectorsSQL
 function vectors_sql.open(dsn, flag)
-    local db = options.open_dsn(dsn, flag, { create = false })
-    if db:dialect() ~= "postgresql" then
-        db:close()
+    if dsn:match("^sqlite:") then
         tt.error("usage", ("%s must be a PostgreSQL database with pgvector: SQLite has no vectors"):format(flag))
     end
-    return setmetatable({ db = db, dsn = dsn }, Target)
+    return setmetatable({ db = options.open_dsn(dsn, flag), dsn = dsn }, Target)
 end
 
 --- What tells this table from others, without a password.
