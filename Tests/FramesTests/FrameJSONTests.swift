@@ -335,7 +335,8 @@ import Testing
         // Half-way between two floats and a little beyond: rounding to double first would lose the little.
         #expect(
             try self.values(
-                "float32", "16777217.0000000001", "16777217", "7.006492321624085354619e-46", "7.006492321624085354618e-46"
+                "float32", "16777217.0000000001", "16777217", "7.006492321624085354619e-46",
+                "7.006492321624085354618e-46"
             )
                 == [.float(16777218), .float(16777216), .float(.leastNonzeroMagnitude), .float(0)])
     }
