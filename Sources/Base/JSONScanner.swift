@@ -396,6 +396,20 @@ public struct JSONScanner: ~Copyable {
 
     // MARK: - Failures
 
+    /// Whether the whole text is one JSON value. Moves to where it is not.
+    public mutating func isWellFormed() -> Bool {
+        position = 0
+        depth = 0
+        names = []
+        do {
+            try skip()
+            try end()
+            return true
+        } catch {
+            return false
+        }
+    }
+
     /// What is wrong with a text after a `Malformed`: what `JSON.decode` finds, else the place that was reached.
     public func failure(source: String? = nil) -> any Error {
         let bytes = UnsafeRawBufferPointer(start: text, count: count)
@@ -404,12 +418,6 @@ public struct JSONScanner: ~Copyable {
         } catch {
             return error
         }
-        var line = 1
-        var lineStart = 0
-        for index in 0..<min(position, count) where text[index] == 0x0A {
-            line += 1
-            lineStart = index + 1
-        }
-        return JSONError("json.syntax", "unexpected text", source: source, line: line, column: position - lineStart + 1)
+        return JSONError("json.syntax", "unexpected text", source: source, at: position, in: bytes)
     }
 }

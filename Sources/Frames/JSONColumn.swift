@@ -10,6 +10,7 @@ public struct JSONColumn: Sendable {
 
     public let name: String
     public let kind: Kind
+    let path: String
     let steps: [Step]
 
     enum Step: Sendable, Equatable {
@@ -23,6 +24,7 @@ public struct JSONColumn: Sendable {
     public init(_ name: String, _ kind: Kind, path: String? = nil) throws {
         self.name = name
         self.kind = kind
+        self.path = path ?? name
         steps = try path.map { try JSONColumn.steps($0, of: name) } ?? [.member(Array(name.utf8))]
         var isList = false
         if case .dtype(.list(let element)) = kind {
@@ -33,7 +35,7 @@ public struct JSONColumn: Sendable {
         }
         if steps.contains(.each), !isList {
             throw FrameError(
-                "frame.type", "column '\(name)': the path '\(path ?? name)' gives many values; use a list type")
+                "frame.type", "column '\(name)': the path '\(self.path)' gives many values; use a list type")
         }
     }
 
@@ -77,8 +79,8 @@ extension Frame {
         var reader = JSONRows(bytes, columns)
         do {
             return try reader.read()
-        } catch is JSONScanner.Malformed {
-            throw reader.scanner.failure()
+        } catch let error where !(error is Interrupted) {
+            throw reader.failure(error)
         }
     }
 

@@ -151,7 +151,7 @@ struct JSONRows: ~Copyable {
         }
         switch steps[step] {
         case .member(let name):
-            guard kind == .object else { throw unreadable(index, "an object") }
+            guard kind == .object else { throw unreadable(index, "object") }
             var members = try scanner.beginObject()
             var gives = false
             while let found = try scanner.nextName(&members) {
@@ -159,7 +159,7 @@ struct JSONRows: ~Copyable {
             }
             return gives
         case .each:
-            guard kind == .array else { throw unreadable(index, "an array") }
+            guard kind == .array else { throw unreadable(index, "array") }
             try scanner.beginArray()
             var isFirst = true
             while try scanner.nextElement(&isFirst) { _ = try follow(index, steps, step + 1) }
@@ -168,6 +168,12 @@ struct JSONRows: ~Copyable {
     }
 
     // MARK: - Errors
+
+    /// What to say when `error` stopped the reading: first of all whether the text is JSON.
+    mutating func failure(_ error: any Error) -> any Error {
+        if error is JSONScanner.Malformed { return scanner.failure() }
+        return scanner.isWellFormed() ? error : scanner.failure()
+    }
 
     private mutating func found() throws -> String {
         switch try scanner.kind() {
@@ -186,9 +192,11 @@ struct JSONRows: ~Copyable {
 
     private func unreadable(_ index: Int, _ expected: String? = nil) -> FrameError {
         let column = columns[index]
-        let what = expected.map { "\($0) on the way to '\(column.expected)'" } ?? column.expected
+        let problem =
+            expected.map { "the path '\(column.path)' goes through a value that is no \($0)" }
+            ?? "the value is no \(column.expected)"
         return FrameError(
-            "json.column", "row \(row + 1), column '\(column.name)': the value is no \(what)",
+            "json.column", "row \(row + 1), column '\(column.name)': \(problem)",
             details: [
                 ("row", .int(Int64(row + 1))), ("column", .string(column.name)),
                 ("expected", .string(expected ?? column.expected)),

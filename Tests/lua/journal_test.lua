@@ -205,6 +205,11 @@ t.test("a closed journal answers and takes nothing", function()
     two:remove()
     t.equal(fs.exists(path), false)
     t.error("journal.closed", two.mark, two, "a")
+    -- One that is taken away is not begun anew in the middle.
+    local three <close> = journal.open(path)
+    fs.remove(path)
+    t.error("was removed while it was open", three.mark, three, "a")
+    t.equal(fs.exists(path), false)
 end)
 
 t.test("one process at a time", function()

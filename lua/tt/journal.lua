@@ -146,6 +146,10 @@ end
 
 local function append(self, entry)
     if not self.lock then tt.error("journal.closed", ("the journal '%s' is closed"):format(self.path)) end
+    if not fs.exists(self.path) then
+        tt.error("fs.not_found", ("the journal '%s' was removed while it was open"):format(self.path),
+            { path = self.path })
+    end
     local line = json.encode(json.object(entry))
     fs.append(self.path, line .. "\n")
     return json.decode(line)
