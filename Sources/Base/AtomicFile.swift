@@ -1,31 +1,33 @@
 import CSystem
 import Glibc
 
-/// A file that appears whole or not at all: written beside its target, flushed, then renamed over it.
+/// A file that appears whole or not at all: written without a name, flushed, then named in place of its target.
 ///
-/// Without `commit()` the target keeps its old content and the partial file is removed.
+/// Without `commit()` the target keeps its old content, and nothing else is left behind, not even by a killed process.
+/// File systems that have no nameless files get a dot-file beside the target; when its writer is killed, the next one
+/// of the same target takes it away.
 public final class AtomicFile {
     public let path: String
-    private let temporaryPath: String
     private var descriptor: Int32
+    /// Where the file stands while it is not the target yet.
+    private var temporaryPath: String?
     private var pending: [UInt8] = []
     public private(set) var byteCount = 0
 
     /// - Parameter path: the target; its folder must exist.
-    public init(path: String) throws {
+    public convenience init(path: String) throws { try self.init(path: path, nameless: true) }
+
+    init(path: String, nameless: Bool) throws {
         self.path = path
-        // A dot-file, so that what a killed process leaves behind is not taken for a finished file.
-        let name = ".\(Path.name(path)).tmp-\(getpid())-\(UInt32.random(in: 0 ... .max))"
-        temporaryPath = Path.join(Path.parent(path), name)
-        descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-        if descriptor < 0 { throw FileError("write", path: path, errno: errno) }
+        descriptor = nameless ? tt_open_nameless(Path.parent(path)) : -1
+        if descriptor < 0 { try makeTemporaryFile() }
         pending.reserveCapacity(1 << 16)
     }
 
     deinit {
         guard descriptor >= 0 else { return }
+        removeTemporaryFile()
         close(descriptor)
-        unlink(temporaryPath)
     }
 
     public func write(_ bytes: UnsafeRawBufferPointer) throws {
@@ -45,17 +47,19 @@ public final class AtomicFile {
         try text.withUTF8 { try write(UnsafeRawBufferPointer($0)) }
     }
 
-    /// Flushes the content to disk, renames it over the target and flushes the folder.
+    /// Flushes the content to disk, puts the file in place of the target and flushes the folder.
     public func commit() throws {
         try flush()
-        guard fsync(descriptor) == 0 else { throw FileError("write", path: path, errno: errno) }
-        close(descriptor)
-        descriptor = -1
-        guard rename(temporaryPath, path) == 0 else {
+        guard fsync(descriptor) == 0, temporaryPath != nil || nameTemporaryFile(),
+            temporaryPath.map({ rename($0, path) == 0 }) ?? true
+        else {
             let failure = errno
-            unlink(temporaryPath)
+            removeTemporaryFile()
             throw FileError("write", path: path, errno: failure)
         }
+        temporaryPath = nil
+        close(descriptor)
+        descriptor = -1
         _ = tt_sync_path(Path.parent(path))
     }
 
@@ -64,6 +68,66 @@ public final class AtomicFile {
         let file = try AtomicFile(path: path)
         try file.write(bytes)
         try file.commit()
+    }
+
+    // MARK: The file before it is the target
+
+    private func makeTemporaryFile() throws {
+        for name in temporaryNames() {
+            descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+            if descriptor < 0, errno == EEXIST { continue }
+            if descriptor < 0 { break }
+            // Tells other writers that this one is alive. One that was faster takes it for left behind.
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK {
+                temporaryPath = name
+                return
+            }
+            close(descriptor)
+        }
+        throw FileError("write", path: path, errno: errno)
+    }
+
+    /// Links the nameless file to the target if there is none, else to a temporary name; false leaves `errno`.
+    private func nameTemporaryFile() -> Bool {
+        if tt_name_file(descriptor, path) == 0 { return true }
+        guard errno == EEXIST else { return false }
+        _ = flock(descriptor, LOCK_EX | LOCK_NB)
+        for name in temporaryNames() {
+            if tt_name_file(descriptor, name) == 0 {
+                temporaryPath = name
+                return true
+            }
+            if errno != EEXIST { return false }
+        }
+        return false
+    }
+
+    private func removeTemporaryFile() {
+        if let temporaryPath { unlink(temporaryPath) }
+        temporaryPath = nil
+    }
+
+    /// Names to try: one that every writer of this target comes to and frees of what a killed writer left, and one for
+    /// when another writer is at work. Hidden ones, so that they are not taken for finished files.
+    private func temporaryNames() -> [String] {
+        let name = String(decoding: Path.name(path).utf8.prefix(200), as: UTF8.self)
+        let shared = Path.join(Path.parent(path), ".\(name).tmp")
+        removeLeftBehind(shared)
+        return [shared, "\(shared)-\(getpid())-\(UInt32.random(in: 0 ... .max))"]
+    }
+
+    private func removeLeftBehind(_ name: String) {
+        let left = open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        guard left >= 0 else { return }
+        defer { close(left) }
+        var opened = stat()
+        var named = stat()
+        // The lock of a killed writer is gone. The file may be gone as well, and another one in its place.
+        if flock(left, LOCK_EX | LOCK_NB) == 0, fstat(left, &opened) == 0, lstat(name, &named) == 0,
+            opened.st_mode & S_IFMT == S_IFREG, opened.st_ino == named.st_ino, opened.st_dev == named.st_dev
+        {
+            unlink(name)
+        }
     }
 
     private func flush() throws {
@@ -106,23 +170,26 @@ public struct FileError: TTError {
     }
 }
 
-/// Text operations on POSIX paths.
+/// Text operations on POSIX paths. They look at bytes, as the system does: a slash with a combining accent is one
+/// `Character` unequal to `/`.
 public enum Path {
+    private static let separator = UInt8(ascii: "/")
+
     /// The folder part: `a/b` gives `a`, `b` gives `.`, `/b` gives `/`.
     public static func parent(_ path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
+        guard let slash = path.utf8.lastIndex(of: separator) else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
     /// The last part: `a/b.c` gives `b.c`.
     public static func name(_ path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return path }
-        return String(path[path.index(after: slash)...])
+        guard let slash = path.utf8.lastIndex(of: separator) else { return path }
+        return String(path[path.utf8.index(after: slash)...])
     }
 
     public static func join(_ folder: String, _ name: String) -> String {
-        if name.hasPrefix("/") || folder.isEmpty { return name }
-        return folder.hasSuffix("/") ? folder + name : folder + "/" + name
+        if name.utf8.first == separator || folder.isEmpty { return name }
+        return folder.utf8.last == separator ? folder + name : folder + "/" + name
     }
 }
 

@@ -1,3 +1,4 @@
+import Base
 import Tensors
 
 /// What a checkpoint holds: plain values, lists, ordered dictionaries with text keys, and float32 tensors.
@@ -77,19 +78,5 @@ public struct CheckpointDict {
         guard let position = positions.removeValue(forKey: ByteKey(key)) else { return }
         entries.remove(at: position)
         for index in position..<entries.count { positions[ByteKey(entries[index].key)] = index }
-    }
-}
-
-/// A text that hashes and compares by its UTF-8 bytes.
-struct ByteKey: Hashable {
-    let text: String
-
-    init(_ text: String) { self.text = text }
-
-    static func == (a: ByteKey, b: ByteKey) -> Bool { a.text.utf8.elementsEqual(b.text.utf8) }
-
-    func hash(into hasher: inout Hasher) {
-        var text = text
-        text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }
 }

@@ -1,4 +1,5 @@
 import Base
+import Tensors
 
 /// Which elements of a storage a tensor shows: `offset + Σ index·stride`, all in elements, checked against the storage
 /// when made.
@@ -22,8 +23,8 @@ struct StridedView {
     init(offset: Int64, shape: [Int64], strides: [Int64], storageCount: Int) throws {
         let impossible = CheckpointError(
             .outOfSpec, "the pickle describes a tensor of shape \(shape) that does not fit its storage")
-        // numpy and PyTorch stop at 64 dimensions.
-        guard shape.count == strides.count, shape.count <= 64, offset >= 0, shape.allSatisfy({ $0 >= 0 }),
+        guard shape.count == strides.count, shape.count <= Tensor.maximumRank, offset >= 0,
+            shape.allSatisfy({ $0 >= 0 }),
             strides.allSatisfy({ $0 >= 0 })
         else { throw impossible }
         var last = Int(offset)

@@ -26,7 +26,11 @@ extension Column {
     public enum Rounding: String, Sendable { case floor, ceil, round }
 
     /// Whole numbers, still float64; int64 stays as it is. `round` takes halves away from zero.
+    /// - Throws: `frame.value` for digits of which ten to the power is no double.
     public func rounded(_ rule: Rounding, digits: Int = 0) throws -> Column {
+        guard (-300...300).contains(digits) else {
+            throw FrameError("frame.value", "\(rule.rawValue): digits is a whole number from -300 to 300")
+        }
         if case .int64 = storage, digits >= 0 { return self }
         let mode: FloatingPointRoundingRule =
             switch rule {

@@ -14,6 +14,8 @@ struct ExpressionParser {
         self.tokens = tokens
     }
 
+    private static let operatorWords: Set<String> = ["and", "or", "is", "in", "between"]
+
     private var token: ExpressionToken { tokens[at] }
 
     mutating func parse() throws -> Node {
@@ -22,7 +24,8 @@ struct ExpressionParser {
         let operators = tokens.filter { token in
             switch token.kind {
             case .symbol(let symbol): symbol != "," && symbol != "(" && symbol != ")"
-            default: isWord("and", token) || isWord("or", token)
+            case .name(let name): Self.operatorWords.contains(name.lowercased())
+            default: false
             }
         }
         if operators.count > 250 {

@@ -5,7 +5,7 @@ extension Frame {
     /// - Parameters:
     ///   - types: types by column name; the others are inferred. A name that no row has gives a column of nulls.
     ///   - order: columns that come first, in this order; the rest follow in order of first appearance.
-    /// - Throws: `frame.type` naming column and row.
+    /// - Throws: `frame.type` naming column and row, `frame.duplicate` when a row has a name twice.
     public static func from(
         rows: [Value], types: [(name: String, dtype: DType)] = [], order: [String] = []
     ) throws -> Frame {
@@ -28,6 +28,12 @@ extension Frame {
             }
             for member in members {
                 let column = place(member.name)
+                guard columns[column].count <= index else {
+                    // Unicode spells some names in two ways, as `é` and `e` with an accent.
+                    throw FrameError(
+                        "frame.duplicate", "row \(index + 1) has two values named '\(member.name)'; rename one",
+                        details: [("row", .int(Int64(index + 1))), ("column", .string(member.name))])
+                }
                 // Rows before this one may have lacked the name.
                 while columns[column].count < index { columns[column].append(.null) }
                 columns[column].append(member.value)

@@ -46,8 +46,8 @@ enum Function: String, CaseIterable, Sendable {
         case .floor: return try column { try $0.rounded(.floor) }
         case .ceil: return try column { try $0.rounded(.ceil) }
         case .round:
-            let digits = try arguments.count > 1 ? Int(number(arguments[1], "digits") ?? 0) : 0
-            return try column { try $0.rounded(.round, digits: digits) }
+            let digits = try arguments.count > 1 ? number(arguments[1], "digits") ?? 0 : 0
+            return try column { try $0.rounded(.round, digits: Int(exactly: digits) ?? .max) }
         case .clamp:
             let low = try number(arguments[1], "low")
             let high = try number(arguments[2], "high")

@@ -79,17 +79,17 @@ extension Argument {
         let keys = try sortedKeys()
         try call.reserve(keys.count)
         return try keys.map { key in
-            guard case .string(let name) = key else { throw error("keys must be strings") }
+            guard case .text(let name) = key else { throw error("keys must be strings") }
             push(key)
             lua_rawget(L, index)
-            return (name, inner(.field(name)))
+            return (name.text, inner(key.place))
         }
     }
 
     private func push(_ key: TableKey) {
         switch key {
         case .int(let i): lua_pushinteger(L, i)
-        case .string(let name): pushString(L, name)
+        case .text(let name): pushString(L, name.text)
         }
     }
 
@@ -99,7 +99,8 @@ extension Argument {
         if isNil { return Argument(call: call, index: 0, number: number, place: place, isLenient: true) }
         try requireTable()
         for key in try sortedKeys() {
-            guard case .string(let name) = key else { throw error("options are given by name, as in {name = value}") }
+            guard case .text(let key) = key else { throw error("options are given by name, as in {name = value}") }
+            let name = key.text
             if allowed.contains(name) { continue }
             if let near = Suggestion.nearest(to: name, in: allowed) {
                 throw error("unknown option '\(name)' (did you mean '\(near)'?)")
@@ -154,21 +155,21 @@ extension Argument {
 /// A key of a plain table.
 enum TableKey: Hashable {
     case int(Int64)
-    case string(String)
+    case text(ByteKey)
 
     var place: Place.Key {
         switch self {
         case .int(let i): .element(Int(i))
-        case .string(let name): .field(name)
+        case .text(let name): .field(name.text)
         }
     }
 
     static func precedes(_ a: TableKey, _ b: TableKey) -> Bool {
         switch (a, b) {
         case (.int(let a), .int(let b)): a < b
-        case (.int, .string): true
-        case (.string, .int): false
-        case (.string(let a), .string(let b)): LuaHost.precedes(a, b)
+        case (.int, .text): true
+        case (.text, .int): false
+        case (.text(let a), .text(let b)): LuaHost.precedes(a.text, b.text)
         }
     }
 }
@@ -205,7 +206,7 @@ extension Argument {
             guard let name = String(validating: bytes, as: UTF8.self) else {
                 throw error("a key is not valid UTF-8")
             }
-            return .string(name)
+            return .text(ByteKey(name))
         case LUA_TNUMBER where lua_isinteger(L, index) != 0:
             return .int(lua_tointegerx(L, index, nil))
         default:

@@ -46,10 +46,10 @@ extension Argument {
         }
         var members: [Value.Member] = []
         for key in try sortedKeys() {
-            guard case .string(let name) = key else {
+            guard case .text(let name) = key else {
                 throw error("keys must be either 1 to n without gaps or strings")
             }
-            members.append(Value.Member(name, try field(name).value(&parents)))
+            members.append(Value.Member(name.text, try field(name.text).value(&parents)))
             lua_settop(L, top)
         }
         return .object(members)

@@ -145,7 +145,7 @@ enum SQLModule {
         return try (0..<count).map { try parameter(list.element($0 + 1)) }
     }
 
-    private static func parameter(_ argument: Argument) throws -> Parameter {
+    private static func parameter(_ argument: Argument, depth: Int = 0) throws -> Parameter {
         switch argument.kind {
         case .nil: return .null
         case .lightuserdata where argument.isNull: return .null
@@ -154,8 +154,10 @@ enum SQLModule {
         case .float: return .double(try argument.double())
         case .string: return .text(try argument.bytes())
         case .table:
+            // A table may hold itself.
+            guard depth < 64 else { throw argument.error("lists nest 64 deep at most") }
             var items: [Parameter] = []
-            try argument.forEach { items.append(try parameter($1)) }
+            try argument.forEach { items.append(try parameter($1, depth: depth + 1)) }
             return .list(items)
         default:
             if let column = argument.tryObject(Column.self) { return .column(column) }

@@ -218,6 +218,9 @@ struct NestedTable: LuaPushable {
     }
 
     private static func append(_ argument: Argument, depth: Int, _ shape: inout [Int], _ values: inout [Float]) throws {
+        guard depth < Tensor.maximumRank else {
+            throw argument.error("tables nest \(Tensor.maximumRank) deep at most")
+        }
         let count = try argument.length()
         if depth == shape.count {
             guard values.isEmpty else { throw argument.error("a table where others have a number") }

@@ -3,7 +3,7 @@ import Tensors
 
 /// max(x, 0).
 public final class ReLU: Module {
-    public override func forward(_ input: ModuleInput) throws -> Tensor { input.dense().relu() }
+    public override func forward(_ input: ModuleInput) throws -> Tensor { try input.dense().relu() }
 }
 
 /// x / max(||x||, 1e-12) for each row.
@@ -34,7 +34,7 @@ public final class Dropout: Module {
     }
 
     public override func forward(_ input: ModuleInput) throws -> Tensor {
-        let x = input.dense()
+        let x = try input.dense()
         guard isTraining, probability > 0 else { return x }
         return try x.dropout(probability: probability, key: nextKey())
     }

@@ -8,10 +8,10 @@ public enum ModuleInput {
     case rows(Rows)
 
     /// Rows become a dense tensor.
-    public func dense() -> Tensor {
+    public func dense() throws -> Tensor {
         switch self {
         case .tensor(let tensor): tensor
-        case .rows(let rows): rows.toDense()
+        case .rows(let rows): try rows.toDense()
         }
     }
 }

@@ -25,7 +25,7 @@ public final class Sequential: Module {
             value = .tensor(result)
             index += used
         }
-        return value.dense()
+        return try value.dense()
     }
 
     /// The layer at `index` with the ones that join it, and how many these are.

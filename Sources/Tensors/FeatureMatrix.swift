@@ -92,7 +92,8 @@ public final class Rows: @unchecked Sendable {
     lazy var batch = RowBatch(self)
 
     /// (b, d)
-    public func toDense() -> Tensor {
+    public func toDense() throws -> Tensor {
+        _ = try Tensor.checkedElements([count, width], "to_dense")
         let result = Tensor(zeros: [count, width])
         let batch = batch
         for row in 0..<count {

@@ -54,6 +54,7 @@ extension Tensor {
             }
             target[axis] += tensor.shape[axis]
         }
+        _ = try Tensor.checkedElements(target, "concat")
         let result = Tensor(uninitialized: target)
         let (outer, _, inner) = first.split(at: axis)
         let width = target[axis] * inner

@@ -108,19 +108,26 @@ public final class Tensor: @unchecked Sendable {
     /// The number of elements of a shape known to be sound.
     @inlinable public static func elements(_ shape: [Int]) -> Int { shape.reduce(1, *) }
 
+    /// As many dimensions as NumPy and PyTorch allow.
+    public static let maximumRank = 64
+
     /// The number of elements of a shape not known yet: sizes are not negative and the elements fit into the machine's
-    /// memory. What does not would end the process, where an error tells which operation asked for it.
+    /// memory, even beside a size of 0. What does not would end the process, where an error tells which operation asked
+    /// for it.
     public static func checkedElements(_ shape: [Int], _ operation: String) throws -> Int {
+        guard shape.count <= maximumRank else {
+            throw TensorError("tensor.shape", "\(operation): \(shape.count) dimensions, of at most \(maximumRank)")
+        }
         var total = 1
         for size in shape {
             guard size >= 0 else { throw TensorError.shape(operation, shape, "a size is negative") }
-            let (product, overflow) = total.multipliedReportingOverflow(by: size)
+            let (product, overflow) = total.multipliedReportingOverflow(by: Swift.max(size, 1))
             guard !overflow, product <= largestCount else {
                 throw TensorError.shape(operation, shape, "too large for this machine's memory")
             }
             total = product
         }
-        return total
+        return shape.contains(0) ? 0 : total
     }
 
     private static let largestCount = Memory.physicalBytes / MemoryLayout<Float>.stride

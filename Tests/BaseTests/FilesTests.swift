@@ -29,8 +29,7 @@ import Testing
             try file.write("half of the n")
             try file.write([UInt8](repeating: 65, count: 200_000))
             #expect(try Files.read(path("a")) == Array("old".utf8))
-            let partial = try Files.list(folder.path).filter { $0 != "a" }
-            #expect(partial.count == 1 && partial.allSatisfy { $0.hasPrefix(".a.tmp-") }, "hidden from listings")
+            #expect(try Files.list(folder.path) == ["a"], "a killed process leaves nothing behind")
         }
         #expect(try Files.list(folder.path) == ["a"], "an abandoned file leaves nothing behind")
         #expect(try Files.read(path("a")) == Array("old".utf8))
@@ -46,11 +45,50 @@ import Testing
                 == "cannot write '\(path("no/b"))': No such file or directory")
     }
 
-    @Test func atomicFileRemovesWhatItCannotRename() throws {
+    @Test(arguments: [true, false]) func atomicFileRemovesWhatItCannotRename(nameless: Bool) throws {
         try Files.makeFolder(path("target/x"))
-        let file = try AtomicFile(path: path("target"))
+        let file = try AtomicFile(path: path("target"), nameless: nameless)
         #expect(message { try file.commit() } == "cannot write '\(path("target"))': Is a directory")
         #expect(try Files.list(folder.path) == ["target"])
+    }
+
+    @Test(arguments: [true, false]) func writersOfOneTargetKeepApart(nameless: Bool) throws {
+        let files = try (1...3).map { number in
+            let file = try AtomicFile(path: path("a"), nameless: nameless)
+            try file.write("\(number)")
+            return file
+        }
+        let hidden = try Files.list(folder.path)
+        #expect(hidden.count == (nameless ? 0 : 3) && hidden.allSatisfy { $0.hasPrefix(".a.tmp") })
+        for number in [2, 1, 3] {
+            try files[number - 1].commit()
+            #expect(try Files.read(path("a")) == Array("\(number)".utf8))
+        }
+        #expect(try Files.list(folder.path) == ["a"])
+    }
+
+    @Test(arguments: [true, false]) func whatAKilledWriterLeftGoesWithTheNextWrite(nameless: Bool) throws {
+        try write("old", to: "a")
+        try write("half", to: ".a.tmp")
+        let other = open(path(".a.tmp"), O_RDONLY)
+        #expect(flock(other, LOCK_EX) == 0)
+        for (isAlive, names) in [(true, [".a.tmp", "a"]), (false, ["a"])] {
+            if !isAlive { close(other) }
+            let file = try AtomicFile(path: path("a"), nameless: nameless)
+            try file.write("new")
+            try file.commit()
+            #expect(try Files.read(path("a")) == Array("new".utf8))
+            #expect(try Files.list(folder.path) == names)
+        }
+    }
+
+    @Test func anyNameOfAFileWillDo() throws {
+        for name in [String(repeating: "n", count: 255), "\u{301}x"] {
+            for _ in 1...2 { try write("x", to: name) }
+            #expect(try Files.list(folder.path) == [name])
+            #expect(Path.name(path(name)).utf8.elementsEqual(name.utf8))
+            try Files.remove(path(name))
+        }
     }
 
     @Test func mapsFiles() throws {

@@ -100,6 +100,28 @@ import Testing
         }
     }
 
+    /// A list of 1000 pairs, and 100,000 dictionaries made of it.
+    @Test func listsBecomeDictionariesOnce() throws {
+        var pickle = ByteWriter()
+        pickle.append([0x80, 2] as [UInt8])
+        pickle.append("ccollections\nOrderedDict\nq\u{0}](")
+        for key in 0..<1000 {
+            pickle.append("M")
+            pickle.littleEndian(UInt16(key))
+            pickle.append("N")
+            pickle.append(UInt8(0x86))
+        }
+        pickle.append("eq\u{1}")
+        for _ in 0..<100_000 {
+            pickle.append("h\u{0}h\u{1}")
+            pickle.append(UInt8(0x85))
+            pickle.append("R")
+        }
+        pickle.append(".")
+        let error = #expect(throws: CheckpointError.self) { try pickle.bytes.withUnsafeBytes(PickleReader.read) }
+        #expect(error?.kind == .tooLarge)
+    }
+
     @Test func damagedSafetensors() throws {
         let good = try Files.read(Fixtures.path("types.safetensors"))
         var random = Random(seed: 13)

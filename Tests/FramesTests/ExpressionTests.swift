@@ -78,6 +78,7 @@ import Testing
         ("t > 'yesterday'", "frame.cast"),
         ("a // 0", "frame.zero_division"), ("a * 9223372036854775807", "frame.overflow"), ("not a", "frame.type"),
         ("days(t)", "frame.type"), ("a == \"x\"", "frame.no_column"), ("contains(s, s)", "frame.type"),
+        ("round(b, 1e300)", "frame.value"), ("round(b, -400)", "frame.value"), ("round(b, 0.5)", "frame.value"),
     ])
     func evaluationErrorsKeepTheirCode(_ text: String, _ code: String) {
         let error = #expect(throws: FrameError.self) { try Expression(text).evaluate(frame) }
@@ -95,6 +96,9 @@ import Testing
         let sum = "a" + String(repeating: " + 1", count: 250)
         #expect(try evaluate(sum) == [251, 252, .null, 254])
         #expect(throws: FrameError.self) { try Expression(sum + " + 1") }
+        for test in [" is null", " in (true)", " between false and true"] {
+            #expect(throws: FrameError.self) { try Expression("a" + String(repeating: test, count: 300)) }
+        }
         let values = (0..<20_000).map(String.init).joined(separator: ", ")
         #expect(try evaluate("a in (\(values))") == [true, true, .null, true])
     }

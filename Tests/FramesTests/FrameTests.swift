@@ -15,6 +15,12 @@ import Testing
         #expect(throws: FrameError.self) { try Frame([("a", .int64([1])), ("b", .int64([1, 2]))]) }
     }
 
+    @Test func rowsHaveANameOnce() throws {
+        let row = Value.object([Value.Member("\u{e9}", 1), Value.Member("e\u{301}", 2)])
+        let error = #expect(throws: FrameError.self) { try Frame.from(rows: [row]) }
+        #expect(error?.code == "frame.duplicate")
+    }
+
     @Test func selectDropRenameWith() throws {
         #expect(try frame.select(["price", "id"]).names == ["price", "id"])
         #expect(try frame.drop(["name"]).names == ["id", "price"])

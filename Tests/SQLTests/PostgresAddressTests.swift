@@ -23,6 +23,7 @@ import Testing
         "postgresql://u:sec@ret@host/db", "postgresql://u:sec/ret@host/db", "postgresql://u:sec?ret@host/db",
         "postgres://u:sec:ret", "postgresql://u:sec%ret@host/db", "host=x password=sec ret",
         "host=x pass='sec ret", "postgresql://u:sec#ret@host/db?nonsense=ret",
+        "postgresql://u:sec@\u{301}ret@host/db", "postgresql://u:sec:ret\u{301}",
     ])
     func unreadableOnesDoNotShowTheirPassword(_ dsn: String) {
         let error = sqlError { _ = try PostgresAddress(dsn) }

@@ -85,6 +85,19 @@ import Testing
         }
     }
 
+    @Test func datesHaveNoTimeOfDay() throws {
+        let target = PostgresTable.Column(name: "d", type: "date", form: .date)
+        func date(_ value: Int64) throws -> [UInt8] {
+            var writer = ByteWriter()
+            try PostgresEncoder(.timestamp([value]), into: target, name: "d").append(0, to: &writer)
+            return writer.bytes
+        }
+        #expect(try date(PostgresTime.epoch - Timestamp.microsecondsPerDay) == [0, 0, 0, 4, 255, 255, 255, 255])
+        for value in [1, -1, .min, .max] as [Int64] {
+            #expect(sqlError { _ = try date(value) }.message.contains("time of day"))
+        }
+    }
+
     @Test func intervals() {
         #expect(PostgresTime.interval(microseconds: 0, days: 0, months: 0) == "00:00:00")
         #expect(

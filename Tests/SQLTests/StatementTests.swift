@@ -79,6 +79,11 @@ import Testing
         #expect(try Identifier.parts(of: "\"a.b\".\"c\"\"d\"") == ["a.b", "c\"d"])
         #expect(sqlError { _ = try Identifier.quote("") }.code == "sql.usage")
         #expect(sqlError { _ = try Identifier.parts(of: "a..b") }.code == "sql.usage")
+        // A combining accent makes one Character of it and the mark, which ends the name all the same.
+        #expect(
+            try Identifier.quote("a\"\u{301}; drop table t; --").unicodeScalars.elementsEqual(
+                "\"a\"\"\u{301}; drop table t; --\"".unicodeScalars))
+        #expect(try Identifier.parts(of: "a.\u{301}b") == ["a", "\u{301}b"])
         #expect(!Identifier.isStatement("\"odd name\""))
         #expect(Identifier.isStatement("select 1"))
     }

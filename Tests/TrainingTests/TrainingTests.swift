@@ -75,7 +75,8 @@ import Testing
             let labels = batch["label"]!.array.map { Float($0.number) }
             let loss = try trainer.step {
                 let inputs: [ModuleInput] =
-                    sparse ? [.rows(users), .rows(items)] : [.tensor(users.toDense()), .tensor(items.toDense())]
+                    sparse
+                    ? [.rows(users), .rows(items)] : [.tensor(try users.toDense()), .tensor(try items.toDense())]
                 let outputs = try Towers.forward([user, item], inputs)
                 return try outputs[0].dotRows(outputs[1]).affine(10, 0).adding(bias)
                     .bceWithLogits(Tensor(shape: [labels.count], values: labels))

@@ -36,6 +36,9 @@ t.test("null, lists and order are marked", function()
     object.c = 3
     object.b = nil
     t.equal(json.encode(object), '{"a":2,"c":3}')
+    -- One letter spelled in two ways gives two keys.
+    local spelled = '{"\u{e9}":1,"e\u{301}":2}'
+    t.equal(json.encode(json.decode(spelled)), spelled)
 end)
 
 t.test("indented text", function()

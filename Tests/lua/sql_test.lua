@@ -51,6 +51,9 @@ for _, dialect in ipairs { "sqlite", "postgresql" } do
         t.equal(#db:query("SELECT x FROM t WHERE x " .. any, { { 1, 3, 9 } }), 2)
         t.equal(#db:query("SELECT x FROM t WHERE x " .. any, { tt.frame.column({ 2 }, "int64") }), 1)
         t.error("argument", function() db:query("SELECT ?", { print }) end)
+        local endless = {}
+        endless[1] = endless
+        t.error("nest 64 deep", function() db:query("SELECT ?", { endless }) end)
     end)
 
     test("transactions keep the error they were left by", function(db)

@@ -17,6 +17,9 @@ t.test("tables make tensors and come back", function()
     t.error("argument", tensor.from_table, {1, {2}})
     t.error("argument", tensor.from_table, {1, "2"})
     t.error("tensor.shape", tensor.zeros, {2, -1})
+    local endless = {}
+    endless[1] = endless
+    t.error("nest 64 deep", tensor.from_table, endless)
 end)
 
 t.test("what no machine can hold is an error", function()
@@ -27,10 +30,19 @@ t.test("what no machine can hold is an error", function()
         add = function() return column + row end,
         matmul = function() return column:matmul(row) end,
         linear = function() return tt.nn.linear(1 << 20, 1 << 20) end,
+        zeros_beside_none = function() return tensor.zeros {0, 1 << 62, 1 << 62} end,
     } do
         local raised = t.error("tensor.shape", run)
-        t.equal(raised.message:match("^%w+: .*too large for this machine's memory$") ~= nil, true, operation)
+        t.equal(raised.message:match("^[%w_]+: .*too large for this machine's memory$") ~= nil, true, operation)
     end
+end)
+
+t.test("dimensions are at most 64", function()
+    local shape = {}
+    for place = 1, 64 do shape[place] = 1 end
+    t.equal(#tensor.zeros(shape):shape(), 64)
+    shape[65] = 1
+    t.error("65 dimensions, of at most 64", tensor.zeros, shape)
 end)
 
 t.test("indexing counts from one and ends with nil", function()

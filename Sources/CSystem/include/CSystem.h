@@ -23,5 +23,10 @@ int tt_flush_stdout(void);  // -1 when anything written so far was lost
 // Columns of the terminal behind file descriptor `fd`, or 0 when it is not a terminal.
 int tt_terminal_columns(int fd);
 
+// A file in `folder` without a name, for writing, which nobody sees and which goes with the process; -1 where the file
+// system has none. `tt_name_file` gives it the name `path` in that folder; 0, or -1 with errno, EEXIST when it is taken.
+int tt_open_nameless(const char *folder);
+int tt_name_file(int fd, const char *path);
+
 // Flushes a file's or folder's content to disk; 0, or errno.
 int tt_sync_path(const char *path);

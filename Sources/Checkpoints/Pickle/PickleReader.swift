@@ -1,4 +1,5 @@
 import Base
+import Tensors
 
 /// The pickle machine, cut down to what `torch.save` writes for tensors in plain containers.
 ///
@@ -9,6 +10,8 @@ struct PickleReader {
     private var graph = PickleGraph()
     private var stack: [PickleValue] = []
     private var memo: [UInt32: PickleValue] = [:]
+    /// Items of dictionaries made from lists; the memo could hand the same list over and over.
+    private var listedItems = 0
 
     static func read(_ bytes: UnsafeRawBufferPointer) throws -> PickleGraph {
         var machine = PickleReader(reader: ByteReader(bytes))
@@ -225,6 +228,10 @@ struct PickleReader {
         if arguments.isEmpty { return }
         // The long form lists the items as pairs.
         guard arguments.count == 1, case .list(let pairs) = arguments[0] else { throw badCall(.orderedDict) }
+        listedItems += graph.lists[pairs].count
+        guard listedItems <= reader.bytes.count else {
+            throw CheckpointError(.tooLarge, "the pickle repeats itself beyond what the file's size justifies")
+        }
         for pair in graph.lists[pairs] {
             let fields: [PickleValue]
             switch pair {
@@ -254,6 +261,7 @@ struct PickleReader {
         case .tuple(let index), .list(let index): fields = graph.lists[index]
         default: return nil
         }
+        guard fields.count <= Tensor.maximumRank else { return nil }
         var lengths: [Int64] = []
         for field in fields {
             guard case .int(let length) = field else { return nil }

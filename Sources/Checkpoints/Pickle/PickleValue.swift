@@ -1,3 +1,5 @@
+import Base
+
 /// A value on the pickle machine's stack. Containers are numbers into `PickleGraph`, because a pickle may share them,
 /// put them into themselves, or nest them a million deep; nothing here recurses, not even releasing it.
 enum PickleValue {

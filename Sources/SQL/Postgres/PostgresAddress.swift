@@ -93,17 +93,15 @@ struct PostgresAddress {
     /// libpq's complaint without what it quotes from the DSN, which may be a piece of the password.
     private static func explain(_ message: String) -> String {
         let trimmed = String(message.split(whereSeparator: \.isNewline).joined(separator: " "))
-        guard let open = trimmed.firstIndex(of: "\""), let close = trimmed.lastIndex(of: "\""), open < close else {
-            return trimmed
-        }
-        let quoted = String(trimmed[trimmed.index(after: open)..<close])
+        guard let shown = trimmed.replacingQuoted(between: ["\""]) else { return trimmed }
         if trimmed.hasPrefix("invalid connection option") || trimmed.hasPrefix("invalid URI query parameter") {
+            let quoted = String(trimmed.unicodeScalars.split(separator: "\"", omittingEmptySubsequences: false)[1])
             if let near = Suggestion.nearest(to: quoted, in: keywords()), near != quoted {
                 return "it has an option that libpq does not know; did you mean '\(near)'?"
             }
             return "it has an option that libpq does not know"
         }
-        return trimmed[..<open] + "\"…\"" + trimmed[trimmed.index(after: close)...]
+        return shown
     }
 
     private static func keywords() -> [String] {
@@ -122,17 +120,18 @@ struct PostgresAddress {
     /// database, and name that piece in its messages. Such a URL is refused before libpq can.
     private static func refuseAmbiguousPassword(_ dsn: String) throws {
         guard let scheme = ["postgresql://", "postgres://"].first(where: dsn.hasPrefix) else { return }
-        let rest = dsn.dropFirst(scheme.count)
+        // By code points, as libpq reads it: `@` with a combining accent is another `Character`.
+        let rest = dsn.unicodeScalars.dropFirst(scheme.count)
         let beforeQuery = rest.prefix { $0 != "?" }
         let authority = beforeQuery.prefix { $0 != "/" }
         let signs = beforeQuery.count { $0 == "@" }
         var suspicious = signs > 1 || signs == 1 && !authority.contains("@")
         if !suspicious {
-            let hosts = authority.split(separator: "@", omittingEmptySubsequences: false).last ?? ""
-            for host in hosts.split(separator: ",") where !host.hasPrefix("[") {
+            let hosts = authority.split(separator: "@", omittingEmptySubsequences: false).last ?? "".unicodeScalars[...]
+            for host in hosts.split(separator: ",") where host.first != "[" {
                 // An empty port is libpq's to judge; one that is no number may be the start of a password.
                 let parts = host.split(separator: ":", omittingEmptySubsequences: false)
-                let isPort = parts.count < 2 || parts[1].allSatisfy { $0.isNumber }
+                let isPort = parts.count < 2 || parts[1].allSatisfy { ("0"..."9").contains($0) }
                 if parts.count > 2 || !isPort { suspicious = true }
             }
         }

@@ -155,10 +155,10 @@ struct PostgresEncoder {
     }
 
     private func date(_ value: Int64, to target: inout ByteWriter, _ misfit: (String) -> SQLError) throws {
-        let days = Timestamp.floorDivide(value, Timestamp.microsecondsPerDay)
-        guard days * Timestamp.microsecondsPerDay == value else {
+        guard value % Timestamp.microsecondsPerDay == 0 else {
             throw misfit("has a time of day, which a date cannot hold")
         }
+        let days = value / Timestamp.microsecondsPerDay
         fixed(Int32(days - PostgresTime.epoch / Timestamp.microsecondsPerDay), to: &target)
     }
 

@@ -67,14 +67,9 @@ struct PostgresReport {
 
     /// Class 22 (data exceptions) quotes the offending value. Quotation marks depend on the server's language, and the
     /// value may hold some itself, so everything from the first to the last goes.
-    private static func withoutValues(_ message: String, _ sqlstate: String) -> String {
+    static func withoutValues(_ message: String, _ sqlstate: String) -> String {
         guard sqlstate.hasPrefix("22") else { return message }
-        let marks: Set<Character> = ["\"", "„", "“", "”", "«", "»", "「", "」"]
-        guard let first = message.firstIndex(where: marks.contains),
-            let last = message.lastIndex(where: marks.contains),
-            first < last
-        else { return message }
-        return message[..<first] + "\"…\"" + message[message.index(after: last)...]
+        return message.replacingQuoted(between: ["\"", "„", "“", "”", "«", "»", "「", "」"]) ?? message
     }
 
     /// `COPY items, line 3, column price: "abc"` gives 3 and `price`. The server speaks other languages too; then nil.
@@ -89,5 +84,18 @@ struct PostgresReport {
             column = String(rest[named.upperBound...].prefix { $0 != ":" })
         }
         return (row, column)
+    }
+}
+
+extension String {
+    /// The text with `"…"` for everything from the first of `marks` to the last, by code points: a mark may have taken a
+    /// combining accent of the value for its own. Nil without two of them.
+    func replacingQuoted(between marks: Set<Unicode.Scalar>) -> String? {
+        let scalars = unicodeScalars
+        guard let first = scalars.firstIndex(where: marks.contains),
+            let last = scalars.lastIndex(where: marks.contains),
+            first < last
+        else { return nil }
+        return String(scalars[..<first]) + "\"…\"" + String(scalars[scalars.index(after: last)...])
     }
 }
