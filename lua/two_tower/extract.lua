@@ -252,20 +252,22 @@ end
 --- Reads everything the training stage needs.
 ---@param db tt.Database
 ---@param report? fun(name: string, rows: integer) called after each table
+---@param inside? fun(data: two_tower.Data): any called while the database still shows the moment that was read
 ---@return two_tower.Data
-function extract.read(db, report)
+---@return any ... what `inside` returns
+function extract.read(db, report, inside)
     report = report or function() end
-    local data = snapshot(db, function()
+    return snapshot(db, function()
         local tables = read_items(db, report)
         tables.profiles = extract.profiles(db)
         report("profiles", tables.profiles:height())
         tables.decisions, tables.decision_rows = extract.decisions(db)
         report("user_video_decisions", tables.decision_rows)
+        tables.reference_time = tables.decisions.created_at:max()
+        tables.item_reference_time = tables.videos.product_released_at:max()
+        if inside then return tables, inside(tables) end
         return tables
     end)
-    data.reference_time = data.decisions.created_at:max()
-    data.item_reference_time = data.videos.product_released_at:max()
-    return data
 end
 
 return extract

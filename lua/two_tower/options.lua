@@ -23,13 +23,18 @@ local REMOTE = {
     { flag = "--service-role-key", value = "KEY", env = "SUPABASE_SERVICE_ROLE_KEY", secret = true,
         help = "the project's service role key; better given by the variable, as others can see a command line" },
 }
+-- Without a default, so that it is known whether it was asked for.
+local RPC = {
+    { flag = "--rpc", choices = { "database", "rest" }, help = "where payloads of training.use_rpc_features come from: "
+        .. "the functions of the database, or those of a Supabase project by REST (default: database)" },
+}
 local LOG = {
     { flag = "--log-json", help = "write the log as one JSON object per line" },
 }
 
 --- Parses a stage's command line.
 ---@param spec { name: string, summary: string, options?: table[], positional?: table[], examples?: string[],
----  database?: true|"optional", config?: boolean, remote?: boolean, exclusive?: table[] }
+---  database?: true|"optional", config?: boolean, remote?: boolean, rpc?: boolean, exclusive?: table[] }
 ---@return table options
 function options.parse(spec)
     local all, exclusive = {}, { table.unpack(spec.exclusive or {}) }
@@ -39,6 +44,7 @@ function options.parse(spec)
         exclusive[#exclusive + 1] = { "--pg-dsn", "--db", required = spec.database ~= "optional" }
     end
     if spec.config then add(CONFIG) end
+    if spec.rpc then add(RPC) end
     if spec.remote then add(REMOTE) end
     add(spec.options or {})
     add(LOG)
@@ -81,6 +87,17 @@ function options.open_project(given, settings)
     local all = { url = given.supabase_url, key = given.service_role_key }
     for name, value in pairs(settings or {}) do all[name] = value end
     return supabase.open(all)
+end
+
+--- Opens the project that payloads come from by REST; nil when `--rpc` does not ask for it.
+---@param given table
+---@param config_? table the effective configuration, which must want payloads from functions when `--rpc` is given
+---@return tt.supabase.Project|nil
+function options.open_rpc(given, config_)
+    if given.rpc and config_ and not config_.training.use_rpc_features then
+        tt.error("usage", "--rpc: the configuration has training.use_rpc_features: false, which uses no functions")
+    end
+    return given.rpc == "rest" and options.open_project(given) or nil
 end
 
 --- Loads the configuration that the flags name.

@@ -1,8 +1,12 @@
 --- Compares payloads from elsewhere with those aggregated here: the first difference is an error that names it.
 
 local frame = require("tt.frame")
+local json = require("tt.json")
+local log = require("tt.log")
 local payloads = require("two_tower.payloads")
+local progress = require("tt.progress")
 local rpc = require("two_tower.rpc")
+local supabase = require("tt.supabase")
 local time = require("tt.time")
 
 local rpc_check = {}
@@ -77,6 +81,63 @@ function rpc_check.require_equal(source, entity, own, ids, each)
             source.advice), { entity = entity, id = missing:sort({ "id" }).id[1] }, 2)
     end
     return compared
+end
+
+--- The source that a stage asks for. Where there are no functions there is none, with a warning: what is computed from
+--- the tables is the same.
+---@param db tt.Database
+---@param options { rpc?: "database"|"rest", project?: tt.supabase.Project }
+---@return two_tower.RpcSource|nil
+function rpc_check.source(db, options)
+    local function without(why)
+        log.warn("use_rpc_features: " .. why .. "; features are aggregated from the tables instead, with equal results")
+    end
+    local source
+    if options.rpc == "rest" then
+        source = rpc.rest(options.project or supabase.open())
+    elseif db:dialect() == "sqlite" then
+        return without("SQLite has no functions")
+    else
+        source = rpc.database(db)
+    end
+    local missing = source:missing()
+    if #missing == 0 then return source end
+    return without(("%s has no function %s ('tt db_init.lua' makes it)"):format(source.name,
+        table.concat(missing, ", ")))
+end
+
+--- Ids of the items whose payloads are in the pages: the videos that are active.
+---@param db tt.Database
+---@return tt.Frame ids column `id`
+function rpc_check.active_items(db)
+    local name, where = db:dialect() == "sqlite" and "videos" or "public.videos", ""
+    for _, column in ipairs(db:columns(name)) do
+        if column.name == "is_active" then where = " AND is_active" end
+    end
+    return db:read(("SELECT id FROM %s WHERE id IS NOT NULL%s"):format(name, where), { types = { id = "uuid" } })
+end
+
+--- Compares what training is made of. Payloads count all decisions, so users who have validation decisions are left to
+--- the aggregation here, as are videos that are not active.
+---@param source two_tower.RpcSource
+---@param db tt.Database still showing the moment that the tables were read
+---@param prepared { samples: two_tower.Samples, users: two_tower.Payload, items: two_tower.Payload }
+function rpc_check.training(source, db, prepared)
+    local started = time.monotonic()
+    local users = prepared.samples.users:join(prepared.samples.val.decisions, { on = "user_id", how = "anti" })
+        :select({ "user_id" }):rename({ user_id = "id" })
+    local items = rpc_check.active_items(db)
+    local bar <close> = progress.bar({ label = "payloads", unit = "rows" })
+    local function each(rows) bar:update(rows) end
+    -- Pages come in the order of ids: where no user is of interest there is none to read.
+    local compared = {
+        users = #users > 0 and rpc_check.require_equal(source, "user", prepared.users, users, each) or 0,
+        items = rpc_check.require_equal(source, "item", prepared.items, items, each),
+    }
+    bar:close()
+    log.info("payloads", json.object({ { "from", source.name }, { "users", compared.users },
+        { "aggregated_users", #prepared.users.frame - compared.users }, { "items", compared.items },
+        { "aggregated_items", #prepared.items.frame - compared.items }, { "seconds", time.monotonic() - started } }))
 end
 
 return rpc_check

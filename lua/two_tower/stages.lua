@@ -14,6 +14,7 @@ local json = require("tt.json")
 local log = require("tt.log")
 local payloads = require("two_tower.payloads")
 local progress = require("tt.progress")
+local rpc_check = require("two_tower.rpc_check")
 local samples = require("two_tower.samples")
 local sync = require("two_tower.sync")
 local time = require("tt.time")
@@ -74,23 +75,34 @@ function stages.fetch(db, project, options)
     stage("fetch", function() sync.run(db, project, options) end)
 end
 
+-- What training is made of: the samples and the payloads of their users and items, compared with those of the
+-- configuration's other source.
+local function prepare(data, settings, source, db)
+    local started = time.monotonic()
+    local prepared = { now = data.reference_time or time.now() }
+    prepared.samples = samples.build(data, settings)
+    prepared.users = payloads.users(data, prepared.samples.view, prepared.samples.users, prepared.now)
+    prepared.items = payloads.items(data, data.item_reference_time)
+    prepared.seconds = time.monotonic() - started
+    if source then rpc_check.training(source, db, prepared) end
+    return prepared
+end
+
 --- Trains a model: tables and configuration to a checkpoint.
 ---@param db tt.Database
----@param options { config: table, checkpoint: string, features?: two_tower.FeatureSet }
+---@param options { config: table, checkpoint: string, features?: two_tower.FeatureSet, rpc?: "database"|"rest",
+---  project?: tt.supabase.Project } `rpc` says where payloads come from when the configuration wants them from
+---  functions (default: the database); the project is for "rest"
 function stages.train(db, options)
     local set, settings = options.features or declared, options.config
     config.check_features(settings, set)
     stage("train", function()
-        if settings.training.use_rpc_features then
-            log.warn("use_rpc_features: the functions are not used in this version; features are aggregated "
-                .. "from the tables instead, with equal results")
-        end
-        local data = extract.read(db, reading())
+        local source = settings.training.use_rpc_features and rpc_check.source(db, options) or nil
+        local data, prepared = extract.read(db, reading(), function(tables)
+            return prepare(tables, settings, source, db)
+        end)
         local started = time.monotonic()
-        local now = data.reference_time or time.now()
-        local made = samples.build(data, settings)
-        local user_payload = payloads.users(data, made.view, made.users, now)
-        local item_payload = payloads.items(data, data.item_reference_time)
+        local made, user_payload, item_payload = prepared.samples, prepared.users, prepared.items
 
         local vocabularies = set:fit_vocabularies(item_payload, settings.artifacts)
         local user_numbers, item_numbers = set:compute("user", user_payload), set:compute("item", item_payload)
@@ -101,12 +113,13 @@ function stages.train(db, options)
         local users = set:store("user", user_payload, scalers.user, vocabularies, user_numbers)
         local items = set:store("item", item_payload, scalers.item, vocabularies, item_numbers)
         say("samples", { { "train", made.train.n }, { "val", made.val.n }, { "users", #users }, { "items", #items },
-            { "user_dim", users:width() }, { "item_dim", items:width() }, { "seconds", time.monotonic() - started } })
+            { "user_dim", users:width() }, { "item_dim", items:width() },
+            { "seconds", prepared.seconds + time.monotonic() - started } })
 
         local result = training.run(data, made, { users = users:matrix(), items = items:matrix() }, settings)
         local figures = training.figures(made, result)
         checkpoints.save(options.checkpoint, { result = result, set = set, vocabularies = vocabularies,
-            scalers = scalers, user_dim = users:width(), item_dim = items:width(), reference_time = now,
+            scalers = scalers, user_dim = users:width(), item_dim = items:width(), reference_time = prepared.now,
             item_reference_time = data.item_reference_time, config = settings, training = figures })
         training.summary(made, result, { user_dim = users:width(), item_dim = items:width(),
             vocabularies = vocabularies, set = set })
