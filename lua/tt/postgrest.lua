@@ -233,8 +233,9 @@ end
 
 local function halve(pager, problem)
     if pager.asked == 1 then
-        problem.message = problem.message .. "; one row alone takes too long: raise statement_timeout of the role, or "
-            .. "give the table an index on " .. table.concat(pager.key, ", ")
+        problem.message = ("%s; one row alone%s takes too long: raise statement_timeout of the role, or give the table "
+            .. "an index on %s"):format(problem.message, pager.asked_total and "" or ", or counting them all,",
+            table.concat(pager.key, ", "))
         tt.error(problem.code, problem.message, problem.details, 3)
     end
     pager.size, pager.good = pager.asked // 2, 0

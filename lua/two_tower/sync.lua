@@ -37,9 +37,8 @@ sync.OVERLAP = "1h"
 ---@field plan two_tower.SyncTable
 ---@field state two_tower.SyncState
 ---@field pager tt.postgrest.Pager
----@field phase "pages"|"count"|"done"
+---@field phase "check"|"pages"|"count"|"done" check: whether what was received before an interruption still counts
 ---@field attempt integer
----@field resumed boolean whether the pager started in the middle
 ---@field requests integer
 
 local function begin_pages(job)
@@ -48,15 +47,7 @@ local function begin_pages(job)
         select = select, columns = columns, key = job.plan.key, page_size = job.page_size, filters = job.filters,
         after = job.state.after, received = job.state.received,
     })
-    job.resumed = job.state.received > 0
     job.phase = "pages"
-end
-
--- What an earlier run had received completely is only counted again.
-local function begin_count(job)
-    begin_pages(job)
-    job.pager.total = job.state.total
-    job.phase = "count"
 end
 
 local function next_request(job)
@@ -66,6 +57,7 @@ local function next_request(job)
         if request then return request end
         job.phase = "count"
     end
+    -- How many rows there are.
     return {
         method = "GET", url = "/rest/v1/" .. job.plan.name, headers = { prefer = "count=exact" },
         query = postgrest.query { select = job.plan.key[1], filters = job.filters, limit = 1 },
@@ -113,16 +105,6 @@ local function take_page(run, job, request, response)
     local problem = supabase.problem(response, request)
     if problem and without_column(run, job, problem) then return end
     local page, info = job.pager:accept(response, problem)
-    if job.resumed and job.pager.total then
-        job.resumed = false
-        if job.pager.total ~= job.state.total then
-            log.info("the remote table has changed since the interrupted sync; reading it anew", json.object {
-                { "table", job.plan.name }, { "before", job.state.total }, { "now", job.pager.total } })
-            staging.reset(run.db, job.plan, job.state)
-            begin_pages(job)
-            return
-        end
-    end
     if not page then return end
     if page:unique(job.plan.key):height() < #page then
         tt.error("sync.key", ("remote table '%s': rows share their %s, which must tell them apart")
@@ -133,23 +115,41 @@ local function take_page(run, job, request, response)
         total = job.pager.total or sql.null })
 end
 
-local function take_count(run, job, request, response)
+local function counted(job, request, response)
     local problem = supabase.problem(response, request)
     if problem then tt.error(problem.code, problem.message, problem.details) end
-    local after = postgrest.total(response.headers["content-range"])
-    local before, received = job.pager.total, job.state.received
-    if not after or not before then
-        tt.error("supabase.count", ("remote table '%s': the server did not say how many rows there are")
-            :format(job.plan.name), { table = job.plan.name })
-    end
-    if received ~= before or received ~= after then
-        return start_over(run, job, { before = before, received = received, after = after })
-    end
-    staging.update(run.db, job.state, { total = after, status = "complete" })
+    return postgrest.total(response.headers["content-range"]) or tt.error("supabase.count",
+        ("remote table '%s': the server did not say how many rows there are"):format(job.plan.name),
+        { table = job.plan.name })
+end
+
+local function complete(run, job)
+    staging.update(run.db, job.state, { status = "complete", total = job.state.received })
     job.phase = "done"
-    run.say("read", { { "table", job.plan.name }, { "rows", received }, { "requests", job.requests },
+    run.say("read", { { "table", job.plan.name }, { "rows", job.state.received }, { "requests", job.requests },
         { "seconds", time.monotonic() - run.started } })
 end
+
+local function take_check(run, job, request, response)
+    local now = counted(job, request, response)
+    if now == job.state.total then
+        if job.state.status == "complete" then return complete(run, job) end
+    else
+        log.info("the remote table has changed since the interrupted sync; reading it anew", json.object {
+            { "table", job.plan.name }, { "before", job.state.total }, { "now", now } })
+        staging.reset(run.db, job.plan, job.state)
+    end
+    begin_pages(job)
+end
+
+local function take_count(run, job, request, response)
+    local after, received = counted(job, request, response), job.state.received
+    local before = job.pager.total or received
+    if received == before and received == after then return complete(run, job) end
+    start_over(run, job, { before = before, received = received, after = after })
+end
+
+local take = { check = take_check, pages = take_page, count = take_count }
 
 -- The rows of all tables, of those that the server has counted so far.
 local function show(bar, jobs)
@@ -177,8 +177,7 @@ local function fetch(run, jobs)
         if #requests == 0 then return end
         for request, response in run.project:each(requests, { parallel = #requests }) do
             local job = owner[request]
-            local take = job.phase == "pages" and take_page or take_count
-            take(run, job, request, response)
+            take[job.phase](run, job, request, response)
             show(bar, jobs)
         end
     end
@@ -240,8 +239,11 @@ local function make_jobs(run, plans, since, opts)
         jobs[index] = { plan = plan, state = state, attempt = 1, requests = 0,
             page_size = opts.page_size or sync.PAGE_SIZE,
             filters = since and { { "created_at", "gte", time.format(since) } } or {}, phase = "done" }
-        if state.status == "open" then begin_pages(jobs[index]) end
-        if state.status == "complete" then begin_count(jobs[index]) end
+        if state.status == "complete" or state.status == "open" and state.received > 0 then
+            jobs[index].phase = "check"
+        elseif state.status == "open" then
+            begin_pages(jobs[index])
+        end
         if not resumed then
             local rows, names = tables.split(plan, tables.empty_page(plan))
             staging.try(run.db, plan, rows, names)
