@@ -7,6 +7,7 @@ local log = require("tt.log")
 local options = require("two_tower.options")
 local publication = require("two_tower.publication")
 local readers = require("two_tower.readers")
+local shelf = require("two_tower.shelf")
 local time = require("tt.time")
 local versions = require("two_tower.versions")
 
@@ -65,7 +66,9 @@ local function cell(value) return value ~= nil and value ~= json.null and tostri
 
 local function show_list()
     local target <close> = versions.open(place)
-    local list, current = target:list()
+    local is_there = target.bucket:info() ~= nil
+    local list, current = {}, nil
+    if is_there then list, current = shelf.list(target) end
     if as_json then
         for _, entry in ipairs(list) do
             for _, name in ipairs({ "published", "newest" }) do
@@ -82,7 +85,9 @@ local function show_list()
             cell(entry.bytes), entry.complete and "complete" or "incomplete: " .. entry.missing }
     end
     if #list > 0 then io.write(readers.layout(rows, { [4] = true, [5] = true })) end
-    if not current then
+    if not is_there then
+        print(("there is no bucket '%s' yet"):format(given.bucket))
+    elseif not current then
         print("current/ is empty")
     else
         print(("current/ holds %s%s"):format(current.version or "no manifest that tells its version",
@@ -108,7 +113,7 @@ elseif given.rollback then
     publication.rollback(place)
 elseif given.prune then
     place.keep = given.prune
-    for _, name in ipairs(publication.prune(place)) do print(name) end
+    for _, name in ipairs(shelf.prune(place)) do print(name) end
 else
     place.artifacts, place.allow_contract_break = given.artifacts, given.allow_contract_break
     publication.publish(place)

@@ -34,6 +34,7 @@ Bucket.__name = "tt.storage.Bucket"
 ---@field content_type? string (default: "application/octet-stream")
 ---@field cache_control? integer seconds that readers may keep it, 0 for not at all without asking (default: 3600)
 ---@field upsert? boolean replace an object of this name (default: false)
+---@field accept_equal? boolean an object of this name that holds the same bytes is no conflict (default: false)
 ---@field on_progress? fun(sent: integer, total: integer) called as bytes are stored
 
 ---@class tt.storage.Download
@@ -363,11 +364,26 @@ local function holds(bucket, path, item)
     return content.sha256 == (item.file and hash.sha256_file(item.file) or hash.sha256(item.bytes))
 end
 
--- Takes in the answer to an upload. A try whose answer was lost may have stored the object; then the next one finds it
--- there, which is no conflict.
-local function settle(bucket, path, item, response, problem, level)
-    local own = problem and problem.code == "supabase.conflict" and response.attempts > 1
-    if problem and not (own and holds(bucket, path, item)) then raise(problem, level + 1) end
+-- What is wrong with the answer to an upload; nil when nothing is. A try whose answer was lost may have stored the
+-- object; then the next one finds it there, which is no conflict.
+local function problem_of(bucket, path, item, response, request)
+    local problem = errors.problem(response, request)
+    local forgivable = problem and problem.code == "supabase.conflict"
+        and (response.attempts > 1 or item.accept_equal)
+    if forgivable and holds(bucket, path, item) then return nil end
+    return problem
+end
+
+local function upload_large(bucket, path, item, size)
+    local ok, certain = pcall(resumable.upload, bucket, path, item,
+        { size = size, retry_when = storage.retry_when, timeout_s = TRANSFER_S })
+    local is_conflict = not ok and type(certain) == "table" and certain.code == "supabase.conflict"
+    if ok and certain or is_conflict and item.accept_equal and holds(bucket, path, item) then return end
+    if not ok then error(certain, 0) end
+    if not holds(bucket, path, item) then
+        tt.error("supabase.conflict", ("'%s' in bucket '%s' holds other bytes than were sent: something else wrote it "
+            .. "at the same time"):format(path, bucket.name), { path = path, bucket = bucket.name }, 3)
+    end
 end
 
 --- Stores an object. Above 6 MiB it goes by the resumable protocol: after a break it continues where the server is.
@@ -386,17 +402,10 @@ end
 ---@param item tt.storage.Upload
 function Bucket:upload(path, item)
     local size = checked(item)
-    if size > resumable.CHUNK then
-        local certain = resumable.upload(self, path, item,
-            { size = size, retry_when = storage.retry_when, timeout_s = TRANSFER_S })
-        if not certain and not holds(self, path, item) then
-            tt.error("supabase.conflict", ("'%s' in bucket '%s' holds other bytes than were sent: something else wrote "
-                .. "it at the same time"):format(path, self.name), { path = path, bucket = self.name }, 2)
-        end
-        return
-    end
-    local response, problem = try(self, upload_request(self, path, item))
-    settle(self, path, item, response, problem, 2)
+    if size > resumable.CHUNK then return upload_large(self, path, item, size) end
+    local request = upload_request(self, path, item)
+    local problem = problem_of(self, path, item, self.project:send(request), request)
+    if problem then raise(problem, 2) end
     if item.on_progress then item.on_progress(size, size) end
 end
 
@@ -407,29 +416,43 @@ end
 --- project:bucket("models"):upload_all({})
 --- ```
 ---
---- Raises what `bucket:upload` does, for the first that fails; the others may be stored or not.
+--- Raises what `bucket:upload` does, for the first that fails, when those under way have ended; the others may be
+--- stored or not.
 ---@param items tt.storage.Upload[] each with `path`, its name in the bucket
 ---@param opts? { parallel?: integer, on_done?: fun(item: table) } parallel: how many at once (default: 4)
 function Bucket:upload_all(items, opts)
     opts = opts or {}
-    local requests, item_of, large = {}, {}, {}
+    local small, sizes, item_of, large, failed = {}, {}, {}, {}, nil
     for _, item in ipairs(items) do
-        if checked(item) > resumable.CHUNK then
-            large[#large + 1] = item
-        else
-            local request = upload_request(self, item.path, item)
-            requests[#requests + 1] = request
-            item_of[request] = item
-        end
+        sizes[item] = checked(item)
+        local list = sizes[item] > resumable.CHUNK and large or small
+        list[#list + 1] = item
     end
     local function done(item)
         if opts.on_done then opts.on_done(item) end
     end
-    for request, response in self.project:each(requests, { parallel = opts.parallel or 4 }) do
-        local item = item_of[request]
-        settle(self, item.path, item, response, errors.problem(response, request), 2)
-        done(item)
+    local index = 0
+    local function next_request()
+        index = index + 1
+        local item = small[index]
+        if failed or not item then return nil end
+        local request = upload_request(self, item.path, item)
+        item_of[request] = item
+        return request
     end
+    -- After a failure those under way are waited for: one that was given up could still be stored later, over what the
+    -- caller does next.
+    for request, response in self.project:each(next_request, { parallel = opts.parallel or 4 }) do
+        local item = item_of[request]
+        local problem = problem_of(self, item.path, item, response, request)
+        if problem then
+            failed = failed or problem
+        else
+            if item.on_progress then item.on_progress(sizes[item], sizes[item]) end
+            done(item)
+        end
+    end
+    if failed then raise(failed, 2) end
     for _, item in ipairs(large) do
         self:upload(item.path, item)
         done(item)

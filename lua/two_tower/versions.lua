@@ -31,7 +31,7 @@ local POINTER_S = 0
 local SHOWN_BYTES = 4 << 20
 
 -- Names that dashboards put into folders to keep them.
-local PLACEHOLDER = ".emptyFolderPlaceholder"
+versions.PLACEHOLDER = ".emptyFolderPlaceholder"
 
 ---@class two_tower.BundleFile
 ---@field path string relative to the prefix
@@ -92,6 +92,39 @@ function versions.read_manifest(text, where)
     end
     files[#files + 1] = { path = versions.MANIFEST, sha256 = hash.sha256(text), size = #text }
     return content, files
+end
+
+-- Lists of files
+
+--- Names files for a message.
+---@param files { path: string }[]
+---@return string
+function versions.paths_of(files)
+    local paths = {}
+    for index, file in ipairs(files) do paths[index] = file.path end
+    return table.concat(paths, ", ")
+end
+
+--- Adds up the bytes of files.
+---@param files { size: integer }[]
+---@return integer
+function versions.bytes_of(files)
+    local total = 0
+    for _, file in ipairs(files) do total = total + file.size end
+    return total
+end
+
+--- Gives the files whose content, as read, is not what is listed.
+---@param files two_tower.BundleFile[]
+---@param contents table<string, tt.storage.Download>
+---@return two_tower.BundleFile[]
+function versions.differing(files, contents)
+    local wrong = {}
+    for _, file in ipairs(files) do
+        local content = contents[file.path]
+        if not content or content.size ~= file.size or content.sha256 ~= file.sha256 then wrong[#wrong + 1] = file end
+    end
+    return wrong
 end
 
 -- Addresses
@@ -167,11 +200,14 @@ Target.__close = Target.close
 ---@return string
 function Target:base(name) return self.prefix .. "/" .. name end
 
--- The objects of a folder by their paths inside it.
-local function by_path(base, objects)
+--- Gives the objects of a folder by their paths inside it.
+---@param base string
+---@param objects tt.storage.Object[]
+---@return table<string, tt.storage.Object>
+function versions.by_path(base, objects)
     local found = {}
     for _, object in ipairs(objects) do
-        if not object.name:find(PLACEHOLDER, 1, true) then found[object.name:sub(#base + 2)] = object end
+        if not object.name:find(versions.PLACEHOLDER, 1, true) then found[object.name:sub(#base + 2)] = object end
     end
     return found
 end
@@ -181,7 +217,7 @@ end
 ---@return table<string, tt.storage.Object> objects by path
 function Target:objects(name)
     local base = self:base(name)
-    return by_path(base, self.bucket:list(base))
+    return versions.by_path(base, self.bucket:list(base))
 end
 
 local function bar_of(what, name, total)
@@ -195,14 +231,13 @@ end
 ---@param folder string
 ---@return table<string, tt.storage.Download> contents by path
 function Target:fetch(name, files, folder)
-    local items, total, contents = {}, 0, {}
+    local items, contents = {}, {}
     for index, file in ipairs(files) do
         local save = fs.join(folder, file.path)
         fs.mkdir(fs.dirname(save))
         items[index] = { path = self:base(name) .. "/" .. file.path, save = save, file = file }
-        total = total + file.size
     end
-    local bar <close> = bar_of("read", name, total)
+    local bar <close> = bar_of("read", name, versions.bytes_of(files))
     self.bucket:download_all(items, { parallel = self.parallel, fresh = true, on_done = function(item, content)
         contents[item.file.path] = content
         if bar then bar:update(content.size) end
@@ -216,17 +251,18 @@ end
 ---@param files two_tower.BundleFile[]
 ---@param upsert boolean replace what is there
 function Target:send(name, folder, files, upsert)
-    local items, total = {}, 0
+    local bar <close> = bar_of("send", name, versions.bytes_of(files))
+    local items = {}
     for index, file in ipairs(files) do
+        local before = 0
         items[index] = { path = self:base(name) .. "/" .. file.path, file = fs.join(folder, file.path),
-            content_type = versions.content_type(file.path), upsert = upsert, size = file.size,
-            cache_control = versions.cache_control(name, file.path) }
-        total = total + file.size
+            content_type = versions.content_type(file.path), upsert = upsert, accept_equal = true,
+            cache_control = versions.cache_control(name, file.path), on_progress = function(sent)
+                if bar then bar:update(sent - before) end
+                before = sent
+            end }
     end
-    local bar <close> = bar_of("send", name, total)
-    self.bucket:upload_all(items, { parallel = self.parallel, on_done = function(item)
-        if bar then bar:update(item.size) end
-    end })
+    self.bucket:upload_all(items, { parallel = self.parallel })
 end
 
 --- Reads the manifest of a version.
@@ -241,109 +277,6 @@ function Target:manifest(name)
     if not ok then error(got, 0) end
     local content, files = versions.read_manifest(got.body, ("the manifest of '%s'"):format(name))
     return { content = content, files = files, text = got.body }
-end
-
--- The list
-
----@class two_tower.Version
----@field version string
----@field published integer|nil when its manifest was stored, microseconds UTC; nil without one
----@field newest integer when its newest object was stored
----@field generated_at string|nil as its manifest says
----@field commit_sha string|nil as its manifest says
----@field files integer objects, the manifest included
----@field bytes integer
----@field complete boolean its manifest is there, and every file that it lists, with its size
----@field missing string|nil why it is not complete
----@field current boolean `current/` holds it
-
-local function grouped(target)
-    local groups = {}
-    for _, object in ipairs(target.bucket:list(target.prefix)) do
-        local name = object.name:sub(#target.prefix + 2):match("^([^/]+)/")
-        if name and not object.name:find(PLACEHOLDER, 1, true) then
-            groups[name] = groups[name] or {}
-            table.insert(groups[name], object)
-        end
-    end
-    return groups
-end
-
--- What keeps a group of objects from being a bundle; nil when nothing does.
-local function incomplete(objects, manifest)
-    if not manifest then return "no manifest.json" end
-    if manifest.problem then return manifest.problem end
-    for _, file in ipairs(manifest.files) do
-        local object = objects[file.path]
-        if not object then return ("'%s' is missing"):format(file.path) end
-        if object.size ~= file.size then
-            return ("'%s' has %d bytes, listed with %d"):format(file.path, object.size, file.size)
-        end
-    end
-    return nil
-end
-
-local function manifests(target, groups)
-    local items, found = {}, {}
-    for name, objects in pairs(groups) do
-        local path = target:base(name) .. "/" .. versions.MANIFEST
-        for _, object in ipairs(objects) do
-            if object.name == path then items[#items + 1] = { path = path, name = name } end
-        end
-    end
-    target.bucket:download_all(items, { parallel = target.parallel, fresh = true, on_done = function(item, got)
-        local ok, content, files = pcall(versions.read_manifest, got.body, versions.MANIFEST)
-        found[item.name] = ok and { content = content, files = files, sha256 = got.sha256 }
-            or { problem = content.message }
-    end })
-    return found
-end
-
-local function describe(target, name, list, manifest)
-    local objects = by_path(target:base(name), list)
-    local entry = { version = name, files = 0, bytes = 0, newest = 0, current = false }
-    for _, object in pairs(objects) do
-        entry.files, entry.bytes = entry.files + 1, entry.bytes + object.size
-        entry.newest = math.max(entry.newest, object.updated_at or 0)
-    end
-    entry.missing = incomplete(objects, manifest)
-    if not entry.missing and name ~= versions.CURRENT and manifest.content.model_version ~= name then
-        entry.missing = ("its manifest is that of '%s'"):format(manifest.content.model_version)
-    end
-    entry.complete = entry.missing == nil
-    if manifest and manifest.content then
-        entry.published = (objects[versions.MANIFEST] or {}).created_at
-        entry.generated_at, entry.commit_sha = manifest.content.generated_at, manifest.content.commit_sha
-    end
-    return entry
-end
-
---- Lists the versions, the newest first.
----@return two_tower.Version[] list
----@return { version: string|nil, complete: boolean, missing: string|nil, files: integer, bytes: integer }|nil current
----  what `current/` holds; `version` is nil when its manifest is missing or not readable; nil when it is empty
-function Target:list()
-    local groups = grouped(self)
-    local found = manifests(self, groups)
-    local list, current = {}, nil
-    for name, objects in pairs(groups) do
-        local entry = describe(self, name, objects, found[name])
-        if name == versions.CURRENT then
-            current = entry
-            entry.version = found[name] and found[name].content and found[name].content.model_version or nil
-        else
-            list[#list + 1] = entry
-        end
-    end
-    for _, entry in ipairs(list) do
-        entry.current = current ~= nil and current.version == entry.version
-    end
-    table.sort(list, function(a, b)
-        local first, second = a.published or a.newest, b.published or b.newest
-        if first ~= second then return first > second end
-        return a.version > b.version
-    end)
-    return list, current
 end
 
 return versions
