@@ -3,7 +3,7 @@
 local artifacts = require("two_tower.artifacts")
 local fs = require("tt.fs")
 local options = require("two_tower.options")
-local upload = require("two_tower.upload")
+local stages = require("two_tower.stages")
 
 local given = options.parse({
     name = "upload_embeddings.lua",
@@ -31,7 +31,7 @@ local dsn = given.pg_dsn or given.db
 if given.rebuild_index and not dsn then
     tt.error("usage", "--rebuild-index needs the database itself: --pg-dsn or --db")
 end
-local uploaded = upload.run({
+local uploaded = stages.upload({
     parquet = given.parquet, url = given.supabase_url, key = given.service_role_key,
     dsn = dsn, dsn_flag = given.pg_dsn and "--pg-dsn" or "--db",
     batch_size = given.batch_size, parallel = given.parallel, dry_run = given.dry_run,

@@ -243,6 +243,13 @@ on_postgresql("vectors go straight into the table, and others stay", function(db
     t.ok(stored(db):equals(rows))
 end)
 
+on_postgresql("a file without rows changes nothing", function(db, run)
+    table_of(db, 8)
+    add_other(db, 1)
+    t.equal(run(file_of({}), { rebuild_index = true }), { rows = 0, sent = 0, resumed = 0 })
+    others_are_there(db, 1)
+end)
+
 on_postgresql("a table of another dimension is told with the migration, and nothing is written", function(db, run)
     local path = written(20, 4)
     table_of(db, 6)
@@ -366,6 +373,12 @@ do
         local names = fs.list(folder_)
         t.equal({ #names, names[1]:match("^%.upload%-%x+%.journal$") ~= nil }, { 2, true })
         t.equal(fs.read(fs.join(folder_, names[1])):find(server.key, 1, true), nil)
+    end)
+
+    on_server("a file without rows sends nothing", function(_, run)
+        local path = file_of({})
+        for _ = 1, 2 do t.equal(run(path), { rows = 0, sent = 0, resumed = 0 }) end
+        t.equal(posts(), 0)
     end)
 
     on_server("a finished upload is only read back, until --restart or another file", function(db, run)
