@@ -76,10 +76,11 @@ class DevServer:
     def faults(self, rules):
         self.control("POST", "/_dev/faults", rules)
 
-    def new_database(self, name):
-        """An empty database beside the project's, as a target; its DSN."""
+    def new_database(self, name, template=None):
+        """A database beside the project's, as a target: empty, or a copy of another; its DSN."""
         self.db.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        self.db.execute(f"CREATE DATABASE {name}")
+        source = re.search(r"///(\w+)\?", template).group(1) if template else "template1"
+        self.db.execute(f"CREATE DATABASE {name} TEMPLATE {source}")
         return self.dsn.replace("/tt?", f"/{name}?")
 
 

@@ -1,10 +1,10 @@
 """Compares what tt's sync leaves in local databases with the project's tables, read by psycopg and sqlite3.
 
-    python Tests/outside/sync_check.py --tt PATH_TO_TT
+    python Tests/outside/sync_check.py --tt PATH_TO_TT [--kills N]
 
 A development server (scripts/supabase-dev) serves a project of odd rows. After each sync (complete, incremental, after
-edits and deletions, through faults) the local tables must be equal to the project's, or as they were before. Prints a
-line per check and a closing line; exit status 1 when one failed.
+edits and deletions, into tables of other shapes, killed half-way) the local tables must be equal to the project's, or
+as they were before. Prints a line per check and a closing line; exit status 1 when one failed.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import tempfile
 import psycopg
 
 from dev_server import DevServer, Report, difference, fill, leftovers, local_rows, remote_rows, run
+from sync_kills import kill_syncs
 
 NEW_USER, NEW_VIDEO = "00000000-0000-4000-8000-000000000001", "ffffffff-ffff-4fff-bfff-fffffffffff1"
 PAGES = ("--page-size", "97")
@@ -166,6 +167,17 @@ class Check:
                           None if status == 0 and "column=series" in said else f"{status}: {said}")
         server.db.execute("ALTER TABLE videos ADD COLUMN series text")
 
+    def kills(self, kind, kills):
+        server = self.server
+        fill(server, seed=5, decisions=2500)
+        target = self.target(kind)
+        self.pull(target)
+        server.db.execute("UPDATE videos SET title = 'edited' WHERE id IN (SELECT id FROM videos ORDER BY id LIMIT 200)")
+        server.db.execute("DELETE FROM videos WHERE id IN (SELECT id FROM videos ORDER BY id DESC LIMIT 50)")
+        server.db.execute("UPDATE profiles SET display_name = 'edited'")
+        server.db.execute("DELETE FROM user_video_decisions WHERE decision_type = 'watched'")
+        kill_syncs(self.report, server, self.tt, kind, target, self.folder, ("--full", "--page-size", "40"), kills)
+
     def refusals(self):
         server = self.server
         fill(server, seed=4, decisions=500)
@@ -196,13 +208,16 @@ class Check:
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tt", required=True)
-    tt = os.path.abspath(parser.parse_args().tt)
+    parser.add_argument("--kills", type=int, default=26, help="syncs to kill, for each kind of database (26)")
+    options = parser.parse_args()
+    tt = os.path.abspath(options.tt)
     report = Report()
     with tempfile.TemporaryDirectory() as folder, DevServer(folder) as server:
         check = Check(tt, server, report, pathlib.Path(folder))
         for kind in ("postgresql", "sqlite"):
             check.course(kind)
             check.shapes(kind)
+            check.kills(kind, options.kills)
         check.odd_columns()
         check.refusals()
     return report.end()
