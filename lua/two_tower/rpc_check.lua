@@ -83,27 +83,42 @@ function rpc_check.require_equal(source, entity, own, ids, each)
     return compared
 end
 
+-- The source that is asked for, or why there is none.
+local function find_source(db, options)
+    local source
+    if options.rpc == "rest" then
+        source = rpc.rest(options.project or supabase.open())
+    elseif db:dialect() == "sqlite" then
+        return nil, "SQLite has no functions"
+    else
+        source = rpc.database(db)
+    end
+    local missing = source:missing()
+    if #missing == 0 then return source end
+    return nil, ("%s has no function %s ('tt db_init.lua' makes it)"):format(source.name, table.concat(missing, ", "))
+end
+
 --- The source that a stage asks for. Where there are no functions there is none, with a warning: what is computed from
 --- the tables is the same.
 ---@param db tt.Database
 ---@param options { rpc?: "database"|"rest", project?: tt.supabase.Project }
 ---@return two_tower.RpcSource|nil
 function rpc_check.source(db, options)
-    local function without(why)
-        log.warn("use_rpc_features: " .. why .. "; features are aggregated from the tables instead, with equal results")
+    local source, why = find_source(db, options)
+    if not source then
+        log.warn(("use_rpc_features: %s; features are aggregated from the tables instead, with equal results")
+            :format(why))
     end
-    local source
-    if options.rpc == "rest" then
-        source = rpc.rest(options.project or supabase.open())
-    elseif db:dialect() == "sqlite" then
-        return without("SQLite has no functions")
-    else
-        source = rpc.database(db)
-    end
-    local missing = source:missing()
-    if #missing == 0 then return source end
-    return without(("%s has no function %s ('tt db_init.lua' makes it)"):format(source.name,
-        table.concat(missing, ", ")))
+    return source
+end
+
+--- The source that is asked for, for what makes no sense without one.
+---@param db tt.Database
+---@param options { rpc?: "database"|"rest", project?: tt.supabase.Project }
+---@return two_tower.RpcSource
+function rpc_check.require_source(db, options)
+    local source, why = find_source(db, options)
+    return source or tt.error("rpc.none", why .. "; there is nothing to compare with", nil, 2)
 end
 
 --- Ids of the items whose payloads are in the pages: the videos that are active.
