@@ -8,6 +8,7 @@ local options = require("two_tower.options")
 local publication = require("two_tower.publication")
 local readers = require("two_tower.readers")
 local shelf = require("two_tower.shelf")
+local stages = require("two_tower.stages")
 local time = require("tt.time")
 local versions = require("two_tower.versions")
 
@@ -116,5 +117,5 @@ elseif given.prune then
     for _, name in ipairs(shelf.prune(place)) do print(name) end
 else
     place.artifacts, place.allow_contract_break = given.artifacts, given.allow_contract_break
-    publication.publish(place)
+    stages.publish(place)
 end

@@ -250,7 +250,7 @@ class Check:
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tt", required=True)
-    parser.add_argument("--kills", type=int, default=17)
+    parser.add_argument("--kills", type=int, default=18)
     options = parser.parse_args()
     tt = str(pathlib.Path(options.tt).resolve())
     report = Report()

@@ -1,5 +1,5 @@
---- The stages: fetch, train, export, embeddings, manifest, upload. Each reads what the one before left and says what it
---- read and wrote; the scripts in `lua/` only parse flags and call these.
+--- The stages: fetch, train, export, embeddings, manifest, publish, upload. Each reads what the one before left and
+--- says what it read and wrote; the scripts in `lua/` only parse flags and call these.
 
 local artifacts = require("two_tower.artifacts")
 local bundle = require("two_tower.bundle")
@@ -183,6 +183,15 @@ function stages.manifest(options)
         say_file(options.output or fs.join(options.artifacts, bundle.MANIFEST),
             { { "files", #built.files }, { "version", built.model_version } })
     end)
+end
+
+--- Publishes a bundle: under its version, and then as `current/`.
+---@param options two_tower.PublishOptions
+---@return { version: string, sent: integer, refreshed: boolean }
+function stages.publish(options)
+    local published
+    stage("publish", function() published = require("two_tower.publication").publish(options) end)
+    return published
 end
 
 --- Stores the embeddings in the table that serving reads.
