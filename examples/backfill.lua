@@ -29,7 +29,7 @@ local given = options.parse({
     remote = true,
     options = {
         { flag = "--since", value = "TIME", required = true, help = "first day or moment, 2025-01-31" },
-        { flag = "--until", value = "TIME", help = "the moment behind the range (default: the last whole chunk's)" },
+        { flag = "--until", value = "TIME", help = "end of the range (default: of the last whole chunk before now)" },
         { flag = "--by", default = "created_at", help = "the time that counts",
             choices = { "created_at", "published_at", "distribution_started_at", "product_released_at" } },
         { flag = "--undated", help = "the videos without a time too, as one more window" },
