@@ -1,6 +1,7 @@
 #include "CCurl.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -81,6 +82,14 @@ CURLcode tt_curl_set_seek_function(CURL *easy, tt_curl_seek function) {
 CURLcode tt_curl_set_prerequest_function(CURL *easy, tt_curl_prerequest function) {
     return p_easy_setopt(easy, CURLOPT_PREREQFUNCTION, function);
 }
+
+static int close_on_exec(void *context, curl_socket_t socket, curlsocktype purpose) {
+    (void)context, (void)purpose;
+    fcntl(socket, F_SETFD, FD_CLOEXEC);
+    return CURL_SOCKOPT_OK;
+}
+
+void tt_curl_keep_from_children(CURL *easy) { p_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, close_on_exec); }
 
 long tt_curl_get_long(CURL *easy, CURLINFO info) {
     long value = 0;

@@ -16,9 +16,12 @@ struct Address {
     private var hasDefaultPort: Bool { port == (scheme == "https" ? 443 : 80) }
 
     /// The whole URL, with its secrets.
-    var text: String {
-        "\(scheme)://\(userinfo.map { $0 + "@" } ?? "")\(host)\(hasDefaultPort ? "" : ":\(port)")\(target)"
-    }
+    var text: String { "\(scheme)://\(userinfo.map { $0 + "@" } ?? "")\(place)" }
+
+    /// The same without user and password.
+    var textWithoutUser: String { "\(scheme)://\(place)" }
+
+    private var place: String { "\(host)\(hasDefaultPort ? "" : ":\(port)")\(target)" }
 
     /// The URL as messages show it.
     var shown: String { Secrets.hide(inURL: text) }
@@ -26,7 +29,7 @@ struct Address {
     /// - Parameter url: absolute; its fragment is dropped, characters outside of ASCII in path and query are encoded.
     init(_ url: String) throws {
         func refuse(_ problem: String) -> WebError {
-            let shown = Secrets.hide(inURL: url)
+            let shown = Secrets.hide(inUnreadable: url)
             let clean = String(shown.unicodeScalars.map { $0.value < 32 || $0.value == 127 ? "?" : Character($0) })
             return WebError("http.url", "'\(clean)' \(problem)", details: [("url", .string(clean))])
         }
@@ -43,6 +46,8 @@ struct Address {
 
         let end = rest.firstIndex(where: { $0 == "/" || $0 == "?" }) ?? rest.endIndex
         var authority = rest[..<end]
+        // Others take a backslash for a slash, and so another host.
+        guard !authority.contains("\\") else { throw refuse("has a backslash before its path") }
         let tail = Escaping.escapeForeign(rest[end...])
         target = tail.hasPrefix("/") ? tail : "/" + tail
         if let at = authority.lastIndex(of: "@") {

@@ -1,13 +1,14 @@
 /// The status line and headers of an answer, line by line as libcurl gives them.
 final class AnswerHead {
-    /// Bytes that all headers of an answer may take.
-    static let limit = 1 << 20
+    /// Bytes that all headers of an answer may take; libcurl itself, where it has a limit, allows a little more.
+    static let limit = 1 << 18
 
     private(set) var status = 0
     private(set) var headers: [(name: String, value: [UInt8])] = []
     /// Whether any answer began.
     private(set) var hasBegun = false
-    private var isComplete = true
+    /// Whether no headers are missing.
+    private(set) var isComplete = true
     private var byteCount = 0
     private var index: [String: Int] = [:]
     private var lastName: String?

@@ -18,6 +18,7 @@ public final class Client {
     /// Loads libcurl, which happens once in a process.
     public init(_ options: ClientOptions) throws {
         if let reason = tt_curl_load() { throw WebError("http.library", String(cString: reason)) }
+        if let base = options.baseURL { _ = try Address(base) }
         guard let multi = tt_curl_multi_init() else { throw WebError("http.failed", "libcurl is out of memory") }
         self.options = options
         self.multi = multi
@@ -207,6 +208,10 @@ public final class Client {
     }
 
     private func answered(_ transfer: Transfer) throws {
+        // libcurl takes a connection that ends among the headers for an answer without a body.
+        guard transfer.answer.hasBegun, transfer.answer.isComplete else {
+            return try failed(transfer, CURLE_PARTIAL_FILE)
+        }
         if transfer.redirect != nil {
             let target = transfer.easy.flatMap { tt_curl_get_text($0, CURLINFO_REDIRECT_URL) }
             try transfer.follow(to: target.map { String(cString: $0) })

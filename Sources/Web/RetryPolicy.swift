@@ -24,7 +24,6 @@ public struct RetryPolicy: Sendable {
     /// Seconds that a `Retry-After` header asks for: a number, or a date of HTTP's three forms. Nil for other texts.
     /// - Parameter now: what the answer's own `Date` header says, so that clocks need not agree; nil without one.
     static func retryAfter(_ text: String, date: String?, clock: Double) -> Double? {
-        let text = text.filter { $0 != " " || text.contains(",") || text.contains(":") }
         if !text.isEmpty, text.utf8.allSatisfy({ (48...57).contains($0) || $0 == 46 }) {
             guard let seconds = Double(text), seconds.isFinite else { return nil }
             return seconds

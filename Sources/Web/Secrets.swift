@@ -1,7 +1,6 @@
 /// What may be shown of texts that can hold passwords and keys.
 enum Secrets {
-    /// A URL without user and password, and without the values of query keys that name secrets. Works on texts that are
-    /// no proper URL as well.
+    /// A URL without user and password, and without the values of query keys that name secrets.
     static func hide(inURL url: String) -> String {
         var text = Substring(url)
         if let hash = text.firstIndex(of: "#") { text = text[..<hash] }
@@ -20,6 +19,13 @@ enum Secrets {
         result += text
         if let query { result += "?" + hide(inQuery: query) }
         return result
+    }
+
+    /// What may be shown of a text that was meant as a URL: where there is an `@`, a password may stand anywhere before it.
+    static func hide(inUnreadable text: String) -> String {
+        guard let at = text.lastIndex(of: "@") else { return hide(inURL: text) }
+        let scheme = text.firstRange(of: "://").map { String(text[..<$0.upperBound]) } ?? ""
+        return hide(inURL: scheme + String(text[text.index(after: at)...]))
     }
 
     private static func hide(inQuery query: Substring) -> String {

@@ -20,6 +20,8 @@ extension Transfer {
         set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
         set(CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(options.connectTimeout))
         set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
+        set(CURLOPT_BUFFERSIZE, 1 << 17)
+        tt_curl_keep_from_children(easy)
         set(CURLOPT_USERAGENT, options.userAgent)
         if let proxy = options.proxy { set(CURLOPT_PROXY, proxy) }
         if let certificates = options.certificates {

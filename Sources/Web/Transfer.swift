@@ -82,7 +82,7 @@ final class Transfer {
         beganAt = Clock.monotonic()
         startedAt = clock()
         timeAway = away
-        redirectsLeft = request.redirects ?? options.redirects
+        redirectsLeft = redirectsLimit
         thrown = nil
         expired = nil
         method = request.method
@@ -126,7 +126,7 @@ final class Transfer {
 
     /// Whether the other side cannot have seen the request.
     var sentNothing: Bool {
-        guard let easy, address.text == firstAddress.text else { return false }
+        guard let easy, redirectsLeft == redirectsLimit else { return false }
         return connections == 0 || tt_curl_get_long(easy, CURLINFO_REQUEST_SIZE) == 0
     }
 
@@ -201,7 +201,7 @@ final class Transfer {
             default: "1.1"
             }
         return Response(
-            status: answer.status, headers: answer.headers, body: sink?.bytes, url: address.text, httpVersion: version,
+            status: answer.status, headers: answer.headers, body: sink?.bytes, url: address.textWithoutUser, httpVersion: version,
             seconds: Clock.monotonic() - beganAt, attempts: attempts, digest: digest)
     }
 

@@ -25,28 +25,29 @@ public final class Transfers {
     public func nextAnswer() throws -> (request: Request, response: Response)? {
         do {
             try fill()
-            if finished.isEmpty {
-                guard !underWay.isEmpty else { return nil }
-                try client.run { !finished.isEmpty }
-                try fill()
-            }
-            // What was just begun gets on its way before the caller goes to work.
-            if !underWay.isEmpty { try client.step(wait: false) }
+            try client.run { !finished.isEmpty || underWay.isEmpty }
+            guard !finished.isEmpty else { return nil }
             let transfer = finished.removeFirst()
             guard case .done(let result) = transfer.state else { throw WebError.closed }
-            return (transfer.request, try result.get())
+            let response = try result.get()
+            // The next one gets on its way before the caller goes to work.
+            try fill()
+            if !underWay.isEmpty { try client.step(wait: false) }
+            return (transfer.request, response)
         } catch {
             close()
             throw error
         }
     }
 
+    /// Answers that wait to be given count as under way, so that no more of them pile up than are wanted at once.
     private func fill() throws {
-        while underWay.count < limit, let next {
+        while underWay.count + finished.count < limit, let next {
             guard let request = try next() else {
                 self.next = nil
                 return
             }
+            guard self.next != nil else { return }
             let transfer = try client.start(request)
             if transfer.isDone {
                 finished.append(transfer)

@@ -60,6 +60,9 @@ CURLcode tt_curl_set_seek_function(CURL *easy, tt_curl_seek function);
 typedef int (*tt_curl_prerequest)(void *context, char *remote, char *local, int remote_port, int local_port);
 CURLcode tt_curl_set_prerequest_function(CURL *easy, tt_curl_prerequest function);
 
+// Closes the connections of this handle in programs that are started meanwhile.
+void tt_curl_keep_from_children(CURL *easy);
+
 // curl_easy_getinfo by the type of the value; 0 or NULL for what is not known.
 long tt_curl_get_long(CURL *easy, CURLINFO info);
 const char *tt_curl_get_text(CURL *easy, CURLINFO info);
