@@ -1,6 +1,6 @@
 import CSystem
 
-/// Ctrl-C, as native code sees it: a flag that the signal handler sets and long loops poll.
+/// Ctrl-C or SIGTERM, as native code sees it: a flag that the signal handler sets and long loops poll.
 public enum Interrupt {
     /// True from the first Ctrl-C until the interrupt has been raised in the script.
     @inlinable public static var isPending: Bool { tt_interrupt_pending() }

@@ -50,7 +50,9 @@ TT_INLINE bool keeps(tt_dropout drop, uint64_t element) {
         }                                                                                                              \
     } while (0)
 
-#define RELU16(v) ((f16)((u16)(v) & (u16)((v) > 0.0f)))
+// NaN stays NaN, so that it reaches the loss and is seen.
+#define RELU16(v) ((f16)((u16)(v) & ~(u16)((v) <= 0.0f)))
+#define RELU(v) ((v) <= 0 ? 0 : (v))
 
 TT_KERNEL void tt_drop(float *out, const float *x, long n, tt_dropout drop) {
     long i = 0;
@@ -78,7 +80,7 @@ TT_KERNEL void tt_bias_relu_dropout(float *x, const float *bias, long n, long d,
         for (; j < d; j++) {
             float v = row[j] + (bias ? bias[j] : 0);
             if (relu) {
-                v = v > 0 ? v : 0;
+                v = RELU(v);
                 if (drop.threshold) v = keeps(drop, (uint64_t)(i * d + j)) ? v * drop.scale : 0;
             }
             row[j] = v;
@@ -138,7 +140,7 @@ TT_KERNEL void tt_sparse_linear(float *y, tt_rows x, const float *weight, const 
             for (long e = x.offsets[i]; e < x.offsets[i + 1]; e++)
                 sum += x.values[e] * weight[(long)x.columns[e] * d + j];
             if (relu) {
-                sum = sum > 0 ? sum : 0;
+                sum = RELU(sum);
                 if (drop.threshold) sum = keeps(drop, (uint64_t)(i * d + j)) ? sum * drop.scale : 0;
             }
             y[i * d + j] = sum;

@@ -9,11 +9,12 @@
 #include <termios.h>
 #include <unistd.h>
 
-// Ctrl-C. The handler stores a flag that native loops poll, and sets a hook on the running coroutine so that Lua code
+// Ctrl-C, and a polite request to end (SIGTERM). The handler stores a flag that native loops poll, and sets a hook on the running coroutine so that Lua code
 // raises the error at its next instruction. Nothing is hooked before: a permanent hook would halve Lua's speed.
 
 static tt_context *volatile target;
 static atomic_int presses;
+static volatile sig_atomic_t last_signal;
 static pthread_t main_thread;
 static struct termios terminal;
 static bool has_terminal;
@@ -69,8 +70,9 @@ static void on_interrupt(int signal) {
         pthread_kill(main_thread, signal);
     } else if (atomic_fetch_add(&presses, 1) > 0) {
         if (has_terminal) tcsetattr(STDIN_FILENO, TCSANOW, &terminal);
-        _exit(130);
+        _exit(128 + signal);
     } else {
+        last_signal = signal;
         tt_interrupt_set(1);
         if (target) arm(target, target->running);
     }
@@ -86,8 +88,11 @@ void tt_interrupts_install(tt_context *context) {
     has_terminal = tcgetattr(STDIN_FILENO, &terminal) == 0;
     action.sa_handler = context ? on_interrupt : SIG_DFL;  // no SA_RESTART: blocking calls come back
     sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
     tt_interrupts_reset();
 }
+
+int tt_interrupts_signal(void) { return last_signal; }
 
 void tt_interrupts_forget(tt_context *context) {
     if (target == context) target = NULL;
@@ -95,6 +100,7 @@ void tt_interrupts_forget(tt_context *context) {
 
 void tt_interrupts_reset(void) {
     atomic_store(&presses, 0);
+    last_signal = 0;
     if (target) tt_interrupts_raised(target);
     else tt_interrupt_set(0);
 }

@@ -119,7 +119,7 @@ public final class LuaState {
 
     // MARK: Interrupts
 
-    /// Lets Ctrl-C stop this state's code with an error of code `interrupted`; the second one ends the process.
+    /// Lets Ctrl-C or SIGTERM stop this state's code with an error of code `interrupted`; the second one ends the process.
     public func installInterrupts() { tt_interrupts_install(context) }
 
     // MARK: Native functions

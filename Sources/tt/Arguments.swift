@@ -35,7 +35,8 @@ struct Arguments {
 
         -i opens the prompt after the script. ARGS reach the script as 'arg'.
         A FILE without '/' is looked for in the current folder, in lua/, then among the copies carried in tt.
-        Exit status: 0 done, 1 the script failed, 2 wrong usage, 130 interrupted.
+        Exit status: 0 done, 1 the script failed, 2 wrong usage, 130 interrupted,
+        143 terminated.
 
         """
 

@@ -5,8 +5,10 @@ import Glibc
 import LuaHost
 import LuaModules
 
-/// The `tt` command. Exit status: 0 done, 1 the script failed, 2 wrong usage, 130 interrupted.
+/// The `tt` command. Exit status: 0 done, 1 the script failed, 2 wrong usage, 130 interrupted, 143 terminated.
 enum Program {
+    static let terminated = 128 + SIGTERM
+
     static func run(_ words: [String]) -> Int32 {
         tt_broken_pipes_install()
         do {
@@ -54,10 +56,9 @@ enum Program {
                 }
             } catch let error as LuaError {
                 status = report(error)
-                if thenPrompt { status = 0 }
             }
         }
-        if thenPrompt { status = Prompt(state).run() }
+        if thenPrompt, status != terminated { status = Prompt(state).run() }
         state.close()
         if tt_flush_stdout() != 0, status == 0 {
             complain("tt: not all of the output could be written\n")
@@ -76,7 +77,8 @@ enum Program {
         let code = ["lua", "memory", "argument", "interrupted"].contains(error.code) ? "" : " [\(error.code)]"
         let traceback = error.traceback.map { "stack traceback:\n\($0)\n" } ?? ""
         complain("tt: \(error.text)\(code)\n\(traceback)")
-        return error.code == "interrupted" ? 130 : 1
+        guard error.code == "interrupted" else { return 1 }
+        return tt_interrupts_signal() == SIGTERM ? terminated : 128 + SIGINT
     }
 }
 

@@ -18,13 +18,13 @@ struct Prompt {
         reader = isatty(STDIN_FILENO) != 0 ? EditedLines() : PlainLines()
     }
 
-    /// The exit status: 0, or 1 when input that is no terminal had an error.
+    /// The exit status: 0, or 1 when input that is no terminal had an error, or 143 after SIGTERM.
     func run() -> Int32 {
         if reader.isInteractive { say("tt \(ttVersion), Lua 5.4. Ctrl-D leaves.\n") }
         offerHelp()
         var status: Int32 = 0
         var pending: [UInt8] = []
-        while true {
+        while tt_interrupts_signal() != SIGTERM {
             tt_flush_stdout()
             tt_interrupts_reset()
             switch reader.read(pending.isEmpty ? "> " : ">> ") {
@@ -33,7 +33,7 @@ struct Prompt {
                 if reader.isInteractive { say("\n") }
                 return reader.isInteractive ? 0 : status
             case .interrupted:
-                say("\n")
+                if reader.isInteractive { say("\n") }
                 pending = []
             case .line(let line):
                 if pending.isEmpty, line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0A }) { continue }
@@ -47,6 +47,7 @@ struct Prompt {
                 pending = []
             }
         }
+        return Program.terminated
     }
 
     /// `help(x)` is at hand while typing; a global of this name that is there already stays.

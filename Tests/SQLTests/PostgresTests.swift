@@ -370,6 +370,28 @@ import Testing
     }
 }
 
+extension PostgresTests {
+    /// A server that takes no second connection, over which a cancel request would come.
+    @Test func interruptsDoNotWaitForADeadNetwork() async {
+        await #expect(processExitsWith: .success) {
+            let folder = temporaryFolder()
+            defer { remove(folder) }
+            guard let dsn = try OneConnection.open(in: folder, to: PostgresServer.dsn!) else { return }
+            let database = try Database.open(dsn)
+            try must(database.query("SELECT 1 AS x").rowCount == 1)
+            interruptLater(200_000)
+            let start = Deadline.now
+            do {
+                _ = try database.query("SELECT pg_sleep(60)")
+            } catch is Interrupted {
+                Interrupt.clearForTests()
+            }
+            must(Deadline.now - start < 10_000_000_000)
+            must(!database.isOpen)
+        }
+    }
+}
+
 extension Chunks {
     fileprivate func drain() throws { while try next() != nil {} }
 }

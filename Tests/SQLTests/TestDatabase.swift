@@ -122,7 +122,7 @@ extension Interrupt {
     static func clearForTests() { tt_interrupt_set(0) }
 }
 
-private enum Thread {
+enum Thread {
     private final class Body {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }

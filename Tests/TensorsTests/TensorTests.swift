@@ -133,6 +133,16 @@ import Testing
         #expect(sparse.distance(to: fused) < 1e-5)
     }
 
+    /// A layer that made 0 of it would hide weights that are no numbers any more.
+    @Test(arguments: [70, 64, 5]) func fusedReluKeepsNaN(_ d: Int) throws {
+        let x = Tensor(shape: [2, 3], repeating: 1)
+        let weight = Tensor(shape: [d, 3], repeating: .nan)
+        #expect(try x.linear(weight: weight, bias: nil, relu: true).values.allSatisfy { $0.isNaN })
+        let rows = try FeatureMatrix(dense: x, parts: []).rows(Indices(range: 0..<2))
+        let sparse = try rows.linear(weight: weight.transposed(), bias: nil, relu: true)
+        #expect(sparse.values.allSatisfy { $0.isNaN })
+    }
+
     @Test func featureMatricesAreChecked() throws {
         func fails(_ offsets: [Int64], _ codes: [Int32], _ values: [Float], _ width: Int) -> Bool {
             let part = FeatureMatrix.Part(

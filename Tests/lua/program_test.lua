@@ -166,13 +166,16 @@ t.test("the prompt reads standard input", function()
     t.equal(sh([[echo 'y' | tt -i -e 'y = 3 print("first")']]), "first\n3\n")
 end)
 
-t.test("Ctrl-C is an error that unwinds, with status 130", function()
-    local output, status = sh([[
-        "$TT" -e 'local x <close> = setmetatable({}, {__close = function() print("closed") end})
-            io.stdout:setvbuf("no") print("ready") while true do end' & pid=$!
-        sleep 0.5; kill -INT $pid; wait $pid]])
-    t.ok(output:find("ready\nclosed\ntt: (command line):2: interrupted\nstack traceback:\n", 1, true) == 1, output)
-    t.equal(status, 130)
+t.test("Ctrl-C and SIGTERM are an error that unwinds, with status 130 and 143", function()
+    local output, status
+    for signal, expected in pairs { INT = 130, TERM = 143 } do
+        output, status = sh([[
+            "$TT" -e 'local x <close> = setmetatable({}, {__close = function() print("closed") end})
+                io.stdout:setvbuf("no") print("ready") while true do end' & pid=$!
+            sleep 0.5; kill -]] .. signal .. [[ $pid; wait $pid]])
+        t.ok(output:find("ready\nclosed\ntt: (command line):2: interrupted\nstack traceback:\n", 1, true) == 1, output)
+        t.equal(status, expected)
+    end
     output, status = sh([[
         "$TT" -e 'local ok, e = pcall(function() while true do end end) print(ok, e.code)' & pid=$!
         sleep 0.5; kill -INT $pid; wait $pid]])
@@ -186,6 +189,25 @@ t.test("a second Ctrl-C ends the process", function()
         sleep 0.5; kill -INT $pid; sleep 0.2; kill -INT $pid; wait $pid]])
     t.equal(output, "")
     t.equal(status, 130)
+end)
+
+t.test("SIGTERM ends the prompt", function()
+    -- While it reads, and while it runs something that hides the error.
+    local busy = "echo 'local _ = pcall(function() while true do end end)'; sleep 1; echo 'print(1)'"
+    for _, input in ipairs { "sleep 1", busy } do
+        for _, before in ipairs { "", "-i -e 'print(\"first\")'" } do
+            local output, status = sh(string.format([[
+                mkfifo fifo; { %s; } > fifo & "$TT" %s < fifo & pid=$!
+                sleep 0.5; kill -TERM $pid; wait $pid]], input, before), t.tmpdir())
+            t.equal(output, before == "" and "" or "first\n")
+            t.equal(status, 143)
+        end
+    end
+    local output, status = sh([[
+        "$TT" -i -e 'print("ready") while true do end' < /dev/null & pid=$!
+        sleep 0.5; kill -TERM $pid; wait $pid]])
+    t.ok(output:find("ready\ntt: (command line):1: interrupted", 1, true) == 1, output)
+    t.equal(status, 143)
 end)
 
 t.test("the prompt on a terminal: editing, Ctrl-C, history", function()

@@ -103,8 +103,11 @@ void tt_setup_coroutines(lua_State *L);
 
 // ---- interrupts (Interrupts.c)
 
-// Makes Ctrl-C stop `context`, and a second Ctrl-C end the process with status 130. NULL takes the handler away.
+// Makes Ctrl-C or SIGTERM stop `context`, and a second one end the process with status 130 or 143. NULL takes the
+// handlers away.
 void tt_interrupts_install(tt_context *context);
+// The signal that came last in this run, 0 if none.
+int tt_interrupts_signal(void);
 // `context` is about to go; Ctrl-C no longer looks at it.
 void tt_interrupts_forget(tt_context *context);
 // A new run begins: the next Ctrl-C is a first one again.

@@ -3,6 +3,7 @@
 // Each function of libpq that tt uses is here as tt_PQname, with libpq's own types and meaning. Nothing may be called
 // before tt_pq_load has succeeded.
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #if __has_include(<libpq-fe.h>)
 #include <libpq-fe.h>
@@ -76,6 +77,15 @@ TT_PQ_FUNCTIONS(TT_PQ_DECLARE)
 TT_PQ_PROCEDURES(TT_PQ_DECLARE_PROCEDURE)
 #undef TT_PQ_DECLARE
 #undef TT_PQ_DECLARE_PROCEDURE
+
+// A request to cancel the running statement, on its way in a thread of its own: PQcancel waits for the network without
+// end. NULL when none can be made.
+typedef struct tt_cancel_request tt_cancel_request;
+tt_cancel_request *tt_cancel_start(PGconn *connection);
+// The server has taken it, or cannot be reached.
+bool tt_cancel_is_over(tt_cancel_request *request);
+// Lets go of the request, which goes on by itself.
+void tt_cancel_forget(tt_cancel_request *request);
 
 // PG_DIAG_* are character macros, which Swift does not import.
 enum {

@@ -18,6 +18,8 @@ final class PostgresConnection: Driver {
 
     /// Why the running statement was cancelled, and how long the server has to obey.
     private var cancelled: (reason: CancelReason, patience: Deadline)?
+    /// The cancel request on its way, and how long the next statement waits for it.
+    private var request: (pointer: OpaquePointer, patience: Deadline)?
     private var deadline: Deadline?
     private var ignoresInterrupts = false
 
@@ -47,6 +49,7 @@ final class PostgresConnection: Driver {
     deinit { close() }
 
     func close() {
+        forgetRequest()
         guard let pointer else { return }
         tt_PQfinish(pointer)
         self.pointer = nil
@@ -182,6 +185,7 @@ final class PostgresConnection: Driver {
                     + "(there it reads through a cursor), or open a second connection")
         }
         if !uninterruptible { try Interrupt.check() }
+        try finishCancelling()
         cancelled = nil
         // The server keeps the limit itself; this one is for a server that no longer answers.
         deadline = uninterruptible ? Deadline(after: 10) : timeout.map { Deadline(after: $0 + 5) }
@@ -256,11 +260,28 @@ final class PostgresConnection: Driver {
     /// Asks the server to stop the running statement; its results still have to be fetched.
     func cancel(_ reason: CancelReason) {
         guard cancelled == nil, let pointer else { return }
-        cancelled = (reason, Deadline(after: 5))
-        guard let request = tt_PQgetCancel(pointer) else { return }
-        defer { tt_PQfreeCancel(request) }
-        var message = [CChar](repeating: 0, count: 256)
-        _ = tt_PQcancel(request, &message, 256)
+        let patience = Deadline(after: 5)
+        cancelled = (reason, patience)
+        forgetRequest()
+        request = tt_cancel_start(pointer).map { ($0, patience) }
+    }
+
+    /// Waits for the cancel request of the statement before, which would stop the next one.
+    private func finishCancelling() throws {
+        guard let (pointer, patience) = request else { return }
+        while !tt_cancel_is_over(pointer) {
+            if patience.hasPassed {
+                close()
+                throw SQLError("sql.lost", "the server did not take a cancel request; the connection was closed")
+            }
+            usleep(1000)
+        }
+        forgetRequest()
+    }
+
+    private func forgetRequest() {
+        if let request { tt_cancel_forget(request.pointer) }
+        request = nil
     }
 
     /// Fetches and drops what is left of the running command.
