@@ -199,13 +199,14 @@ for _, case in ipairs(FATAL) do
             t.equal(contents(db) == complete[kind], true, "the tables are complete")
             t.equal(staging_of(db), {})
             if table_name == "user_video_decisions" then
-                -- Of the fifteen pages four were there already; the others were only counted again.
+                -- Four of the fifteen pages were there already; the other tables were only counted again, which may
+                -- have taken another try on a connection that the end of the first sync had broken.
                 local pages = {}
                 for _, request in ipairs(server:requests()) do
                     local which = request.path:match("^/rest/v1/([%l_]+)")
                     pages[which or "other"] = (pages[which or "other"] or 0) + 1
                 end
-                t.equal({ pages.profiles, pages.videos }, { 1, 1 })
+                t.ok(pages.profiles <= 2 and pages.videos <= 2)
                 t.ok(pages.user_video_decisions <= 12, "it went on where it stopped")
             end
         end
@@ -266,6 +267,28 @@ with_changes("rows that come without end are an error with numbers", function(ki
     t.ok(raised.message:find("table 'user_video_decisions': the server counted %d+ rows before, gave %d+, and counted "
         .. "%d+ after, at the last of 3 attempts"), raised.message)
     t.equal(contents(db) == before, true, "nothing changed")
+end)
+
+with_changes("a table in use holds still when what comes after the beginning is left out", function(kind)
+    server:faults({ { match = { path = paths("user_video_decisions") }, fault = "insert_while_paging" } })
+    local db <close> = target(kind, true)
+    t.equal(pulled(db, { live = true }), nil)
+    t.ok(server:fired()[1] > 10)
+    t.equal(contents(db) == complete[kind], true, "the tables are as they were when the sync began")
+    server:faults({})
+    -- What is newer than the beginning was not asked for, so it is not taken for deleted; what is older is.
+    t.equal(pulled(db), nil)
+    local rows = rows_of(db, "user_video_decisions")
+    t.equal(rows, rows_of(server.db, "user_video_decisions"))
+    local newest = "(SELECT user_id FROM profiles ORDER BY user_id DESC LIMIT 5)"
+    for _, where in ipairs({ db, server.db }) do
+        where:exec("UPDATE profiles SET created_at = '2999-01-01T00:00:00Z' WHERE user_id IN " .. newest)
+    end
+    server.db:exec("DELETE FROM profiles WHERE user_id IN (SELECT user_id FROM profiles ORDER BY user_id LIMIT 2)")
+    t.equal(pulled(db, { live = true }), nil)
+    t.equal(rows_of(db, "profiles"), rows_of(server.db, "profiles"))
+    server.db:exec("UPDATE profiles AS p SET created_at = k.created_at FROM kept_profiles AS k "
+        .. "WHERE k.user_id = p.user_id")
 end)
 
 with_changes("a table that changed since an interruption is read anew", function(kind)

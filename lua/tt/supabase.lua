@@ -129,7 +129,7 @@ local function parts(project)
     return hidden[project] or tt.error("supabase.closed", "the project was closed", nil, 3)
 end
 
-function Project:__tostring()
+Project.__tostring = function(self)
     return hidden[self] and ("tt.supabase.Project(%s)"):format(hidden[self].url) or "tt.supabase.Project(closed)"
 end
 

@@ -29,6 +29,7 @@ sync.OVERLAP = "1h"
 ---@field overlap? integer microseconds that `since` is taken back, for clocks that differ and rows that were not yet
 ---  committed (default: one hour)
 ---@field full? boolean also delete rows that the remote tables do not have (default: false)
+---@field live? boolean leave out rows created after the sync began, so that tables in use hold still (default: false)
 ---@field restart? boolean forget an interrupted sync (default: false)
 ---@field say? fun(message: string, fields: table[]) takes the lines of the log
 
@@ -69,8 +70,9 @@ local function start_over(run, job, counts)
     local name = job.plan.name
     if job.attempt > ATTEMPTS then
         tt.error("sync.incomplete", ("table '%s': the server counted %d rows before, gave %d, and counted %d after, at "
-            .. "the last of %d attempts; the local table was left as it was. Sync again when the table changes less, "
-            .. "or with a larger --page-size"):format(name, counts.before, counts.received, counts.after, ATTEMPTS),
+            .. "the last of %d attempts; the local table was left as it was. If rows are added all the time, --live "
+            .. "leaves out those that come after the sync began"):format(name, counts.before, counts.received,
+            counts.after, ATTEMPTS),
             { table = name, before = counts.before, received = counts.received, after = counts.after })
     end
     log.warn("the remote table changed while it was read; reading it anew", json.object {
@@ -214,7 +216,7 @@ local function identity_of(run, plans, since)
         described[#described + 1] = json.object { { "table", plan.name }, { "columns", columns } }
     end
     return json.object { { "version", 1 }, { "source", run.source }, { "since", since and time.format(since) },
-        { "full", run.full }, { "tables", described } }
+        { "full", run.full }, { "live", run.live }, { "tables", described } }
 end
 
 -- The columns that the interrupted sync had settled on.
@@ -228,6 +230,15 @@ local function restore_columns(plan, state)
     plan.columns = kept
 end
 
+local function filters_of(run, since, started_at)
+    local filters = {}
+    if since then filters[1] = { "created_at", "gte", time.format(since) } end
+    if run.live then
+        filters[#filters + 1] = { "or", { { "created_at", "is", json.null }, { "created_at", "lte", started_at } } }
+    end
+    return filters
+end
+
 local function make_jobs(run, plans, since, opts)
     local now = time.format(time.now())
     local states, resumed = staging.begin(run.db, plans, identity_of(run, plans, since),
@@ -237,8 +248,8 @@ local function make_jobs(run, plans, since, opts)
         local state = states[plan.name]
         if resumed then restore_columns(plan, state) end
         jobs[index] = { plan = plan, state = state, attempt = 1, requests = 0,
-            page_size = opts.page_size or sync.PAGE_SIZE,
-            filters = since and { { "created_at", "gte", time.format(since) } } or {}, phase = "done" }
+            page_size = opts.page_size or sync.PAGE_SIZE, filters = filters_of(run, since, state.started_at),
+            phase = "done" }
         if state.status == "complete" or state.status == "open" and state.received > 0 then
             jobs[index].phase = "check"
         elseif state.status == "open" then
@@ -266,8 +277,8 @@ function sync.run(db, project, opts)
             .. "without a word: a sync needs the service role key")
     end
     local function say(message, fields) log.info(message, json.object(fields)) end
-    local run = { db = db, project = project, source = project:url(), full = opts.full or false, say = opts.say or say,
-        started = time.monotonic() }
+    local run = { db = db, project = project, source = project:url(), full = opts.full or false,
+        live = opts.live or false, say = opts.say or say, started = time.monotonic() }
     local _ <close> = staging.lock(db)
     local since = since_of(run, opts)
     run.everything = since == nil

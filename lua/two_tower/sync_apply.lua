@@ -98,14 +98,17 @@ local function upsert(db, plan, target, stage)
     return updated, inserted, repeats
 end
 
--- Rows that the remote table does not have any more, or never had.
-local function delete_others(db, target, stage, condition)
-    return db:exec(("DELETE FROM %s AS t WHERE NOT EXISTS (SELECT 1 FROM %s AS s WHERE %s)")
-        :format(target, stage, condition))
+-- Rows that the remote table does not have any more, or never had; those created after `before` were not asked for.
+local function delete_others(db, target, stage, condition, before)
+    local query = ("DELETE FROM %s AS t WHERE NOT EXISTS (SELECT 1 FROM %s AS s WHERE %s)")
+        :format(target, stage, condition)
+    if not before then return db:exec(query) end
+    return db:exec(query .. " AND (t.created_at IS NULL OR t.created_at <= ?)", { before })
 end
 
--- The names of the videos received are those received.
-local function replace_names(db, entry, videos, full)
+-- The names of the videos received are those received; with `kept`, the table of all videos that there are now, those
+-- of other videos go.
+local function replace_names(db, entry, videos, kept)
     local target, stage = names_of(db, entry.table)
     normalise(db, target, { "video_id" }, entry.types)
     local key = { "video_id", entry.column }
@@ -114,7 +117,7 @@ local function replace_names(db, entry, videos, full)
         and ("DELETE FROM %s AS t WHERE %s AND NOT EXISTS (SELECT 1 FROM %s AS s WHERE %s)")
             :format(target, received, stage, same(key))
         or ("DELETE FROM %s AS t WHERE %s"):format(target, received))
-    if full then deleted = deleted + delete_others(db, target, videos, "s.id = t.video_id") end
+    if kept then deleted = deleted + delete_others(db, target, kept, "s.id = t.video_id") end
     local inserted = insert_missing(db, target, stage, key, key)
     return { table = entry.table, inserted = inserted, updated = 0, deleted = deleted }
 end
@@ -162,9 +165,12 @@ local function bring_in(db, plan, state, options)
     normalise(db, target, plan.key, types)
     local updated, inserted, deleted = upsert(db, plan, target, stage)
     local done = { { table = plan.name, inserted = inserted, updated = updated, deleted = deleted } }
-    for _, entry in ipairs(plan.names) do done[#done + 1] = replace_names(db, entry, stage, options.full) end
     if options.full then
-        done[1].deleted = done[1].deleted + delete_others(db, target, stage, same(plan.key))
+        local before = options.live and types.created_at and state.started_at
+        done[1].deleted = done[1].deleted + delete_others(db, target, stage, same(plan.key), before)
+    end
+    for _, entry in ipairs(plan.names) do
+        done[#done + 1] = replace_names(db, entry, stage, options.full and target)
     end
     staging.applied(db, plan, state)
     return done
@@ -174,8 +180,9 @@ end
 ---@param db tt.Database
 ---@param plan two_tower.SyncTable
 ---@param state two_tower.SyncState
----@param options { full: boolean, everything: boolean } `full`: rows that were not received go; `everything`: the
----  remote table was asked for without a filter, so that an empty answer is suspicious
+---@param options { full: boolean, live: boolean, everything: boolean } `full`: rows that were not received go; `live`:
+---  rows created after the sync began were not asked for; `everything`: the remote table was asked for as a whole, so
+---  that an empty answer is suspicious
 ---@return { table: string, inserted: integer, updated: integer, deleted: integer }[]
 function apply.table(db, plan, state, options)
     if options.everything then refuse_empty(db, plan, state) end

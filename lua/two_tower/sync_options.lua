@@ -14,6 +14,8 @@ local FLAGS = {
     { flag = "--overlap", value = "DURATION",
         help = "how far --since is taken back, for rows that came late (90s, 30m, 1h, 1d; default: 1h)" },
     { flag = "--full", help = "also delete local rows that the project does not have" },
+    { flag = "--live", help = "for a project in use: leave out rows created after the sync began, instead of reading "
+        .. "tables anew until they hold still" },
     { flag = "--restart", help = "forget an interrupted sync instead of going on with it" },
 }
 
@@ -49,7 +51,8 @@ function sync_options.read(given)
         if not ok then tt.error("usage", "--overlap: " .. result.message) end
         overlap = result
     end
-    return { page_size = given.page_size, since = since, overlap = overlap, full = given.full, restart = given.restart }
+    return { page_size = given.page_size, since = since, overlap = overlap, full = given.full, live = given.live,
+        restart = given.restart }
 end
 
 --- Warns of flags that are given without the one that they belong to.
