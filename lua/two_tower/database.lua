@@ -137,6 +137,13 @@ local function covering(statement, state, definitions)
 end
 
 function planners.index(statement, state, step, values, definitions)
+    local columns = state.relations[statement.on]
+    for _, item in ipairs(statement.indexed) do
+        if columns and not columns[item.column] then
+            step.action, step.note = "skip", ("the table has no column '%s'"):format(item.column)
+            return
+        end
+    end
     local other = covering(statement, state, definitions)
     if other == statement.name then
         step.action = "keep"
