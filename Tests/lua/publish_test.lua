@@ -445,8 +445,14 @@ remote("a version that comes back damaged is not announced", function(project, b
     t.equal(state(bucket), { "one", "nothing", "one" })
 end)
 
-remote("what readers still get is waited for, what another publisher wrote is not", function(project)
+remote("what readers still get is waited for, what another publisher wrote is not", function(project, bucket)
+    -- A cache on the way does not know the file yet.
+    server:faults { { match = { path = "/public/.*/current/model_meta", times = 2 }, fault = "storage_wrapped",
+        args = { status = 404 } } }
     publish(project, "one")
+    t.equal(server:fired(), { 2 })
+    t.ok(lines():find("waiting for caches on the way", 1, true), lines())
+    t.equal(state(bucket), { "one", "nothing", "one" })
     local _, files = versions.read_manifest(fs.read(inside("two/manifest.json")), "two")
     local target <close> = versions.open { project = project }
     local pointer = { files[#files] }

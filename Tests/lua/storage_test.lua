@@ -335,5 +335,5 @@ remote("a large object is given up when nothing helps, and nothing is there", fu
     given_up("supabase.auth", { match = { method = "PATCH", path = PIECE, nth = 2 }, fault = "expired_token" })
     server:forget_requests()
     given_up("http.", { match = { method = "PATCH", path = PIECE }, fault = "reset", args = { after_bytes = 0 } })
-    t.ok(#asked("PATCH", PIECE) <= 18)
+    t.ok(#asked("PATCH", PIECE) <= 40)
 end)
