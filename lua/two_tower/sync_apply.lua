@@ -98,17 +98,9 @@ local function upsert(db, plan, target, stage)
     return updated, inserted, repeats
 end
 
--- Rows that the remote table does not have any more, or never had; those created after `before` were not asked for.
-local function delete_others(db, target, stage, condition, before)
-    local query = ("DELETE FROM %s AS t WHERE NOT EXISTS (SELECT 1 FROM %s AS s WHERE %s)")
-        :format(target, stage, condition)
-    if not before then return db:exec(query) end
-    return db:exec(query .. " AND (t.created_at IS NULL OR t.created_at <= ?)", { before })
-end
-
--- The names of the videos received are those received; with `kept`, the table of all videos that there are now, those
--- of other videos go.
-local function replace_names(db, entry, videos, kept)
+-- The names of the videos received are those received. With `gone`, those of other videos go, and they do so before the
+-- videos, for the sake of foreign keys.
+local function replace_names(db, entry, videos, gone)
     local target, stage = names_of(db, entry.table)
     normalise(db, target, { "video_id" }, entry.types)
     local key = { "video_id", entry.column }
@@ -117,9 +109,27 @@ local function replace_names(db, entry, videos, kept)
         and ("DELETE FROM %s AS t WHERE %s AND NOT EXISTS (SELECT 1 FROM %s AS s WHERE %s)")
             :format(target, received, stage, same(key))
         or ("DELETE FROM %s AS t WHERE %s"):format(target, received))
-    if kept then deleted = deleted + delete_others(db, target, kept, "s.id = t.video_id") end
+    if gone then
+        deleted = deleted + db:exec(("DELETE FROM %s AS t WHERE %s"):format(target, gone.names), gone.values)
+    end
     local inserted = insert_missing(db, target, stage, key, key)
     return { table = entry.table, inserted = inserted, updated = 0, deleted = deleted }
+end
+
+-- What tells the rows that the remote table does not have any more, or never had: those that were not received, except,
+-- where what is newer than the beginning was not asked for, the newer ones.
+local function gone_rows(plan, target, stage, newer_than)
+    local gone = {
+        rows = ("NOT EXISTS (SELECT 1 FROM %s AS s WHERE %s)"):format(stage, same(plan.key)),
+        names = ("NOT EXISTS (SELECT 1 FROM %s AS s WHERE s.id = t.video_id)"):format(stage),
+    }
+    if newer_than then
+        gone.values = { newer_than }
+        gone.rows = gone.rows .. " AND (t.created_at IS NULL OR t.created_at <= ?)"
+        gone.names = ("%s AND NOT EXISTS (SELECT 1 FROM %s AS v WHERE v.id = t.video_id AND v.created_at > ?)")
+            :format(gone.names, target)
+    end
+    return gone
 end
 
 -- An empty answer to a question without filters is taken for a mistake where the local table is filled.
@@ -165,12 +175,12 @@ local function bring_in(db, plan, state, options)
     normalise(db, target, plan.key, types)
     local updated, inserted, deleted = upsert(db, plan, target, stage)
     local done = { { table = plan.name, inserted = inserted, updated = updated, deleted = deleted } }
-    if options.full then
-        local before = options.live and types.created_at and state.started_at
-        done[1].deleted = done[1].deleted + delete_others(db, target, stage, same(plan.key), before)
-    end
-    for _, entry in ipairs(plan.names) do
-        done[#done + 1] = replace_names(db, entry, stage, options.full and target)
+    local gone = options.full
+        and gone_rows(plan, target, stage, options.live and types.created_at and state.started_at or nil)
+    for _, entry in ipairs(plan.names) do done[#done + 1] = replace_names(db, entry, stage, gone) end
+    if gone then
+        done[1].deleted = done[1].deleted + db:exec(("DELETE FROM %s AS t WHERE %s"):format(target, gone.rows),
+            gone.values)
     end
     staging.applied(db, plan, state)
     return done
