@@ -67,6 +67,9 @@ end
 --- Refuses what cannot name a version, before any work is done.
 stages.check_version = bundle.check_version
 
+--- Names a version after the time and the commit.
+stages.new_version = bundle.new_version
+
 --- Fetches the tables of a remote project into the database.
 ---@param db tt.Database
 ---@param project tt.supabase.Project
@@ -206,7 +209,8 @@ end
 --- Runs the whole pipeline.
 ---@param db tt.Database
 ---@param options { config: table, checkpoint: string, artifacts: string, embeddings: string, skip_export?: boolean,
----  skip_embeddings?: boolean, version?: string, commit_sha?: string, features?: two_tower.FeatureSet }
+---  skip_embeddings?: boolean, version?: string, commit_sha?: string, features?: two_tower.FeatureSet,
+---  rpc?: "database"|"rest", project?: tt.supabase.Project }
 function stages.run(db, options)
     stages.train(db, options)
     if not options.skip_export then stages.export(options) end
