@@ -3,10 +3,10 @@
 --- computed from, and are read as tolerantly as the consumer reads them.
 
 local columns = require("two_tower.columns")
+local consumer = require("two_tower.consumer")
 local frame = require("tt.frame")
 local json = require("tt.json")
 local payloads = require("two_tower.payloads")
-local serving = require("two_tower.serving")
 
 local rpc = {}
 
@@ -162,7 +162,7 @@ local readers = {}
 function readers.number(texts)
     local read = columns.eval(columns.frame({ { "x", texts:cast("float64", { strict = false }) } }),
         "if(abs(x) <= 1.7976931348623157e308, x, null)")
-    return patched(texts, read, "float64", serving.number)
+    return patched(texts, read, "float64", consumer.number)
 end
 
 -- Dates stand in quotes; whatever else stands there is no date.
@@ -177,7 +177,7 @@ local function read_list(ids, texts)
     local bad = columns.frame({ { "owner", ids }, { "text", texts }, { "token", lists } })
         :filter("text is not null and text != 'null' and token is null")
     if bad:height() > 0 then
-        local again = bad.text:map(function(text) return serving.names(json.decode(text)) end, "list<string>")
+        local again = bad.text:map(function(text) return consumer.names(json.decode(text)) end, "list<string>")
         good = frame.concat({ good, columns.frame({ { "owner", bad.owner }, { "token", again } }):explode("token") })
     end
     return good:filter("token is not null and token != ''")
