@@ -241,7 +241,7 @@ end
 ---@param options { now?: integer, only?: tt.Frame, each?: fun(rows: integer) } `only` has the ids that are of interest
 ---@return fun(): two_tower.Payload|nil
 function rpc.blocks(source, entity, options)
-    local limit, offset, done, seen = PAGE, 0, false, nil
+    local limit, offset, done, seen, stale = PAGE, 0, false, nil, 0
     return function()
         local pages, rows = {}, 0
         while not done and rows < BLOCK do
@@ -253,6 +253,11 @@ function rpc.blocks(source, entity, options)
             -- Pages by position show a row twice when others come before it meanwhile.
             page = page:unique({ "id" })
             if seen then page = page:join(seen, { on = "id", how = "anti" }) end
+            stale = not done and #page == 0 and stale + 1 or 0
+            if stale > 2 then
+                tt.error("rpc.repeats", ("%s of %s gives the same rows again and again, whatever the offset; %s"):format(
+                    payloads.SHAPES[entity].batch, source.name, source.advice))
+            end
             seen = seen and frame.concat({ seen, page:select({ "id" }) }) or page:select({ "id" })
             if options.only then page = page:join(options.only, { on = "id", how = "semi" }) end
             if #page > 0 then
