@@ -255,8 +255,8 @@ function rpc.blocks(source, entity, options)
             if seen then page = page:join(seen, { on = "id", how = "anti" }) end
             stale = not done and #page == 0 and stale + 1 or 0
             if stale > 2 then
-                tt.error("rpc.repeats", ("%s of %s gives the same rows again and again, whatever the offset; %s"):format(
-                    payloads.SHAPES[entity].batch, source.name, source.advice))
+                tt.error("rpc.repeats", ("%s of %s gives the same rows again and again, whatever the offset; %s")
+                    :format(payloads.SHAPES[entity].batch, source.name, source.advice))
             end
             seen = seen and frame.concat({ seen, page:select({ "id" }) }) or page:select({ "id" })
             if options.only then page = page:join(options.only, { on = "id", how = "semi" }) end
