@@ -72,6 +72,9 @@ function tt.class(name) end
 --- ```
 function tt.carried(path) end
 
+--- Checks what a function written in Lua is called with.
+tt.arguments = require "tt.arguments"
+
 --- PyTorch archives and safetensors files.
 tt.checkpoint = require "tt.checkpoint"
 

@@ -2,6 +2,8 @@
 
 -- Declares a script's options: reads them, checks them, and writes the help from the same declaration.
 
+local arguments = require "tt.arguments"
+
 local _, native = ...
 
 ---@class tt.cli
@@ -51,10 +53,23 @@ local cli = {}
 
 local WIDTH = 100
 local PLACEHOLDER = { int = "N", number = "NUMBER", path = "PATH", string = "TEXT", choice = "NAME" }
-local RULES = { "type", "help", "default", "choices", "min", "max", "above", "below", "multiple", "required", "key" }
-local OPTION_FIELDS = { "flag", "short", "aliases", "value", "env", "secret", table.unpack(RULES) }
-local POSITIONAL_FIELDS = { "name", table.unpack(RULES) }
-local SPEC_FIELDS = { "name", "summary", "description", "options", "positional", "exclusive", "examples" }
+
+local function with_common(fields)
+    for _, name in ipairs { "type", "help", "key" } do fields[name] = "string" end
+    for _, name in ipairs { "min", "max", "above", "below" } do fields[name] = "number" end
+    fields.default, fields.choices, fields.multiple, fields.required = "any", "table", "boolean", "boolean"
+    return fields
+end
+
+-- What a declaration holds, and of which kind it is.
+local OPTION = with_common {
+    flag = "string", short = "string", aliases = "table", value = "string", env = "string", secret = "boolean",
+}
+local POSITIONAL = with_common { name = "string" }
+local SPEC = {
+    name = "string", summary = "string", description = "string", options = "table", positional = "table",
+    exclusive = "table", examples = "table",
+}
 
 --- Finds the name that a mistyped one probably means.
 ---
@@ -85,6 +100,8 @@ function cli.columns() return native.columns() end
 ---@param rule { min?: number, max?: number, above?: number, below?: number }
 ---@return string? problem nil when the number is in the range
 function cli.outside(number, rule)
+    arguments.check("outside", 1, number, "number")
+    arguments.check("outside", 2, rule, "table")
     local fine = (not rule.min or number >= rule.min) and (not rule.max or number <= rule.max)
         and (not rule.above or number > rule.above) and (not rule.below or number < rule.below)
     if fine then return nil end
@@ -101,16 +118,9 @@ end
 
 local function mistake(format, ...) tt.error("argument", "cli: " .. format:format(...)) end
 
-local function check_fields(what, given, allowed)
-    if type(given) ~= "table" then mistake("%s must be a table, not %s", what, type(given)) end
-    local known = {}
-    for _, name in ipairs(allowed) do known[name] = true end
-    for name in pairs(given) do
-        if not known[name] then
-            local near = cli.nearest(tostring(name), allowed)
-            mistake("%s has no field '%s'%s", what, name, near and ("; did you mean '" .. near .. "'?") or "")
-        end
-    end
+local function check_fields(what, given, kinds)
+    local problem = arguments.problem(given, kinds)
+    if problem then mistake("%s: %s", what, problem) end
 end
 
 local function key_of(text) return (text:lower():gsub("-", "_")) end
@@ -136,7 +146,8 @@ end
 
 -- Checks the declaration and gives { name, options, positional, exclusive, by_name, names }.
 local function declare(spec)
-    check_fields("the declaration", spec, SPEC_FIELDS)
+    check_fields("the declaration", spec, SPEC)
+    if not spec.name then mistake("the declaration needs the name of the script") end
     local command = { spec = spec, options = {}, positional = {}, exclusive = {}, by_name = {}, names = {} }
     local keys = {}
     local function take_key(what, key)
@@ -149,7 +160,7 @@ local function declare(spec)
         command.names[#command.names + 1] = name
     end
     for index, given in ipairs(spec.options or {}) do
-        check_fields("option " .. index, given, OPTION_FIELDS)
+        check_fields("option " .. index, given, OPTION)
         local flag = given.flag
         if type(flag) ~= "string" or not flag:match("^%-%-[%w][%w-]*$") then
             mistake("option %d needs a flag such as '--name'", index)
@@ -166,7 +177,8 @@ local function declare(spec)
         command.options[index] = option
     end
     for index, given in ipairs(spec.positional or {}) do
-        check_fields("positional " .. index, given, POSITIONAL_FIELDS)
+        check_fields("positional " .. index, given, POSITIONAL)
+        if not given.name then mistake("positional %d needs a name", index) end
         local kind = given.type or (given.choices and "choice") or "string"
         local positional = with_rules(("argument %s"):format(given.name), given, kind)
         positional.key = given.key or key_of(given.name)
@@ -175,7 +187,8 @@ local function declare(spec)
         if given.multiple and index < #spec.positional then mistake("only the last argument can be multiple") end
         command.positional[index] = positional
     end
-    for _, given in ipairs(spec.exclusive or {}) do
+    for number, given in ipairs(spec.exclusive or {}) do
+        if type(given) ~= "table" then mistake("exclusive group %d must be a list of flags", number) end
         local group = { required = given.required }
         for index, flag in ipairs(given) do
             group[index] = command.by_name[flag] or mistake("'%s' of an exclusive group is not declared", flag)
@@ -518,7 +531,14 @@ end
 ---@return table<string, "flag"|"environment"|"argument"> origin nil where a default was used
 function cli.parse(spec, args, getenv)
     local command = declare(spec)
+    arguments.check("parse", 2, args, "table", "nil")
+    arguments.check("parse", 3, getenv, "function", "nil")
     args = args or arg or {}
+    for index, token in ipairs(args) do
+        if type(token) ~= "string" then
+            arguments.refuse("parse", 2, ("element %d: string expected, got %s"):format(index, type(token)))
+        end
+    end
     for _, token in ipairs(args) do
         if token == "--" then break end
         if token == "--help" or (token == "-h" and not command.by_name["-h"]) then
