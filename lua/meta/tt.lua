@@ -81,6 +81,9 @@ tt.checkpoint = require "tt.checkpoint"
 --- Declares a script's options; gives its help.
 tt.cli = require "tt.cli"
 
+--- Lays out the text of `--help`.
+tt.cli_help = require "tt.cli_help"
+
 --- Reads a configuration by a schema, strictly.
 tt.config = require "tt.config"
 

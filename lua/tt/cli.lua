@@ -3,6 +3,7 @@
 -- Declares a script's options: reads them, checks them, and writes the help from the same declaration.
 
 local arguments = require "tt.arguments"
+local cli_help = require "tt.cli_help"
 
 local _, native = ...
 
@@ -51,7 +52,6 @@ local cli = {}
 ---@field exclusive? table[] groups of flags of which at most one is given; `required = true` in a group: exactly one
 ---@field examples? string[] command lines shown at the end of the help
 
-local WIDTH = 100
 local PLACEHOLDER = { int = "N", number = "NUMBER", path = "PATH", string = "TEXT", choice = "NAME" }
 
 local function with_common(fields)
@@ -198,107 +198,6 @@ local function declare(spec)
     return command
 end
 
--- The help
-
-local function wrap(text, width)
-    local lines, line = {}, ""
-    for word in text:gmatch("%S+") do
-        local longer = line == "" and word or line .. " " .. word
-        if line ~= "" and (utf8.len(longer) or #longer) > width then
-            lines[#lines + 1] = line
-            longer = word
-        end
-        line = longer
-    end
-    lines[#lines + 1] = line
-    return lines
-end
-
-local function spelled(option)
-    return option.type == "bool" and option.flag or option.flag .. " " .. option.value
-end
-
-local function shown(value)
-    if type(value) ~= "table" then return tostring(value) end
-    local parts = {}
-    for index, element in ipairs(value) do parts[index] = tostring(element) end
-    return table.concat(parts, ", ")
-end
-
-local function facts(rule)
-    local list = {}
-    local function add(...) list[#list + 1] = string.format(...) end
-    if rule.required then add("required") end
-    if rule.type == "choice" then
-        add("one of %s", table.concat(rule.choices, ", "))
-    elseif rule.type == "int" or rule.type == "number" then
-        local range = ""
-        if rule.min and rule.max then
-            range = (" %s..%s"):format(rule.min, rule.max)
-        else
-            for _, name in ipairs { "min", "above", "max", "below" } do
-                local word = ({ min = "from", max = "up to" })[name] or name
-                if rule[name] then range = ("%s %s %s"):format(range, word, rule[name]) end
-            end
-        end
-        add("%s%s", rule.type, range)
-    end
-    if rule.multiple then add("may be repeated") end
-    local default = rule.default
-    local empty = default == nil or default == false or (type(default) == "table" and #default == 0)
-    if not empty and not rule.secret then add("default %s", shown(default)) end
-    if rule.env then add("environment %s", rule.env) end
-    if rule.aliases and #rule.aliases > 0 then add("also %s", table.concat(rule.aliases, ", ")) end
-    return #list > 0 and ("(%s)"):format(table.concat(list, "; ")) or ""
-end
-
-local function section(lines, title, rows)
-    if #rows == 0 then return end
-    -- Text starts in one column; a name too long for it has its text on the next line.
-    local column = 0
-    for _, row in ipairs(rows) do
-        local length = utf8.len(row[1]) or #row[1]
-        if length <= 28 then column = math.max(column, length + 2) end
-    end
-    lines[#lines + 1] = ""
-    lines[#lines + 1] = title
-    for _, row in ipairs(rows) do
-        local left = "  " .. row[1]
-        local length = utf8.len(row[1]) or #row[1]
-        local text = wrap(row[2], WIDTH - column - 2)
-        if length + 2 > column then
-            lines[#lines + 1] = left
-        else
-            lines[#lines + 1] = (left .. (" "):rep(column - length) .. table.remove(text, 1)):gsub("%s+$", "")
-        end
-        for _, more in ipairs(text) do lines[#lines + 1] = (" "):rep(column + 2) .. more end
-    end
-end
-
-local function usage_line(command)
-    local parts = { "Usage: tt " .. command.spec.name }
-    local grouped = {}
-    for _, group in ipairs(command.exclusive) do
-        if group.required then
-            local names = {}
-            for index, option in ipairs(group) do
-                names[index] = spelled(option)
-                grouped[option] = true
-            end
-            parts[#parts + 1] = ("(%s)"):format(table.concat(names, " | "))
-        end
-    end
-    for _, option in ipairs(command.options) do
-        if option.required and not grouped[option] then parts[#parts + 1] = spelled(option) end
-    end
-    parts[#parts + 1] = "[options]"
-    for _, positional in ipairs(command.positional) do
-        local name = positional.name .. (positional.multiple and "..." or "")
-        parts[#parts + 1] = positional.required and name or ("[%s]"):format(name)
-    end
-    return table.concat(parts, " ")
-end
-
 --- Gives the text that `--help` prints.
 ---
 --- ```lua
@@ -308,38 +207,7 @@ end
 --- ```
 ---@param spec tt.cli.Spec
 ---@return string text ends with a newline
-function cli.help(spec)
-    local command = declare(spec)
-    local lines = { usage_line(command) }
-    for _, text in ipairs { spec.summary or false, spec.description or false } do
-        if text then
-            lines[#lines + 1] = ""
-            for _, line in ipairs(wrap(text, WIDTH)) do lines[#lines + 1] = line end
-        end
-    end
-    local rows = {}
-    for _, positional in ipairs(command.positional) do
-        -- The usage line already tells which ones are required.
-        local rule = setmetatable({ required = false }, { __index = positional })
-        rows[#rows + 1] = { positional.name, (positional.help or "") .. " " .. facts(rule) }
-    end
-    section(lines, "Arguments:", rows)
-    rows = {}
-    for _, option in ipairs(command.options) do
-        local left = spelled(option)
-        if option.type == "bool" and option.default then left = "--[no-]" .. option.flag:sub(3) end
-        if option.short then left = option.short .. ", " .. left end
-        rows[#rows + 1] = { left, (option.help or "") .. " " .. facts(option) }
-    end
-    rows[#rows + 1] = { command.by_name["-h"] and "--help" or "-h, --help", "Show this text and exit." }
-    section(lines, "Options:", rows)
-    if spec.examples then
-        lines[#lines + 1] = ""
-        lines[#lines + 1] = "Examples:"
-        for _, example in ipairs(spec.examples) do lines[#lines + 1] = "  " .. example end
-    end
-    return table.concat(lines, "\n") .. "\n"
-end
+function cli.help(spec) return cli_help.text(declare(spec)) end
 
 -- The arguments
 
@@ -434,7 +302,7 @@ local function read_arguments(command, args, result, origin)
                     index = index + 1
                     text = args[index]
                     if not text or looks_like_option(text, command) then
-                        wrong(command, "%s needs a value: %s", option.what, spelled(option))
+                        wrong(command, "%s needs a value: %s", option.what, cli_help.spelled(option))
                     end
                 end
                 store(result, option, convert(command, option, option.what, text))
@@ -485,7 +353,7 @@ local function check_groups(command, origin)
     for _, group in ipairs(command.exclusive) do
         local given, all = {}, {}
         for index, option in ipairs(group) do
-            all[index] = ("'%s'"):format(spelled(option))
+            all[index] = ("'%s'"):format(cli_help.spelled(option))
             if origin[option.key] then
                 local variable = origin[option.key] == "environment" and (" (from %s)"):format(option.env) or ""
                 given[#given + 1] = ("'%s'%s"):format(option.flag, variable)
@@ -553,7 +421,7 @@ function cli.parse(spec, args, getenv)
     for _, option in ipairs(command.options) do
         if option.required and not origin[option.key] then
             local variable = option.env and (" (or environment variable %s)"):format(option.env) or ""
-            wrong(command, "missing option '%s'%s", spelled(option), variable)
+            wrong(command, "missing option '%s'%s", cli_help.spelled(option), variable)
         end
     end
     read_positional(command, rest, result, origin)
