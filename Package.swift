@@ -22,6 +22,7 @@ let targets: [Target] = [
     .target(name: "CSystem"),
     .target(name: "CLuaBridge", dependencies: ["CLua", "CSystem"]),
     .target(name: "CPostgres"),
+    .target(name: "CCurl"),
     .target(name: "CCodecs", dependencies: ["CZlib", "CZstd", "CSnappy", "CLZ4"]),
     .target(name: "CKernels"),
     .target(name: "CCarried"),
@@ -36,12 +37,13 @@ let targets: [Target] = [
     .target(name: "Training", dependencies: ["Base", "Tensors", "Networks", "CKernels"]),
     .target(name: "Checkpoints", dependencies: ["Base", "Tensors", "CZlib"]),
     .target(name: "ONNX", dependencies: ["Base", "Tensors", "Networks"]),
+    .target(name: "Web", dependencies: ["Base", "CCurl"]),
     .target(name: "LuaHost", dependencies: ["Base", "CLua", "CLuaBridge", "CSystem"]),
     .target(
         name: "LuaModules",
         dependencies: [
             "Base", "Frames", "Tensors", "SQL", "Parquet", "Features", "Networks", "Training", "Checkpoints", "ONNX",
-            "LuaHost", "CSystem",
+            "Web", "LuaHost", "CSystem",
         ]),
     .executableTarget(
         name: "tt", dependencies: ["Base", "LuaHost", "LuaModules", "CCarried", "CEdit", "CLuaBridge", "CSystem"]),
@@ -49,7 +51,8 @@ let targets: [Target] = [
 
 // TT_TESTS="Base Frames" builds only those targets' tests, for a quick turn while working on one of them.
 let tested = [
-    "Base", "Frames", "Tensors", "SQL", "Parquet", "Features", "Networks", "Training", "Checkpoints", "ONNX", "LuaHost",
+    "Base", "Frames", "Tensors", "SQL", "Parquet", "Features", "Networks", "Training", "Checkpoints", "ONNX", "Web",
+    "LuaHost",
 ]
 let chosen = Context.environment["TT_TESTS"].map { $0.split(separator: " ").map(String.init) } ?? tested
 // What tests import beside the target they test.
@@ -58,6 +61,7 @@ let beside: [String: [Target.Dependency]] = [
     "Parquet": ["Base", "Frames", "CCodecs"], "Networks": ["Base", "Tensors"],
     "Training": ["Base", "Tensors", "Networks"],
     "LuaHost": ["Base", "CLuaBridge", "CSystem"],
+    "Web": ["Base", "CSystem", "CZlib"],
     "SQL": ["Base", "Frames", "CPostgres", "CSystem"],
 ]
 let tests: [Target] = tested.filter(chosen.contains).map { name in

@@ -162,6 +162,12 @@ public struct FileError: TTError {
         message = "cannot \(verb) '\(path)': \(String(cString: strerror(errno)))"
         self.path = path
     }
+
+    init(code: String, message: String, path: String) {
+        self.code = code
+        self.message = message
+        self.path = path
+    }
 }
 
 /// Text operations on POSIX paths. They look at bytes, as the system does: a slash with a combining accent is one

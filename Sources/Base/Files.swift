@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 
 /// Files and folders by path. What is not there is nil where a question was asked, and `fs.not_found` where work was.
@@ -62,6 +63,57 @@ public enum Files {
             }
             if count == 0 { return }
             try body(UnsafeRawBufferPointer(start: piece.pointer, count: count))
+        }
+    }
+
+    /// Adds `bytes` to the end of a file, which is made if there is none; they are on disk when this returns. What a
+    /// failure leaves of them is taken away again, unless somebody else has added to the file since.
+    public static func append(_ bytes: UnsafeRawBufferPointer, to path: String) throws {
+        var isNew = false
+        var descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
+        if descriptor < 0, errno == ENOENT {
+            descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o644)
+            isNew = true
+        }
+        guard descriptor >= 0 else { throw FileError("append to", path: path, errno: errno) }
+        defer { close(descriptor) }
+        var rest = bytes
+        while rest.count > 0 {
+            let written = Glibc.write(descriptor, rest.baseAddress, min(rest.count, 1 << 24))
+            if written < 0 {
+                if errno == EINTR { continue }
+                let failure = errno
+                takeBack(bytes.count - rest.count, descriptor)
+                throw FileError("append to", path: path, errno: failure)
+            }
+            rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+        }
+        // A pipe or device has nothing to flush.
+        guard fsync(descriptor) == 0 || errno == EINVAL else {
+            throw FileError("append to", path: path, errno: errno)
+        }
+        if isNew { _ = tt_sync_path(Path.parent(path)) }
+    }
+
+    private static func takeBack(_ count: Int, _ descriptor: Int32) {
+        var status = stat()
+        guard count > 0, fstat(descriptor, &status) == 0, lseek(descriptor, 0, SEEK_CUR) == status.st_size else {
+            return
+        }
+        _ = ftruncate(descriptor, status.st_size - off_t(count))
+    }
+
+    /// Cuts a file to its first `size` bytes, on disk when this returns.
+    public static func truncate(_ path: String, to size: Int) throws {
+        let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileError("truncate", path: path, errno: errno) }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw FileError("truncate", path: path, errno: errno) }
+        // It never grows, which would fill it with zeros.
+        guard size < status.st_size else { return }
+        guard ftruncate(descriptor, off_t(size)) == 0, fsync(descriptor) == 0 else {
+            throw FileError("truncate", path: path, errno: errno)
         }
     }
 

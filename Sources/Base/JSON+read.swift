@@ -21,6 +21,11 @@ extension JSON {
         }
         guard let root else { throw JSONError(failure, source: source) }
         defer { json_decref(root) }
+        // The parser passes over a NUL behind a number or word.
+        if let at = bytes.firstIndex(of: 0) {
+            throw JSONError(
+                "json.syntax", "a NUL byte, which stands nowhere in JSON", source: source, at: at, in: bytes)
+        }
         return value(of: root)
     }
 

@@ -62,6 +62,17 @@ public struct JSONError: TTError {
             + [("line", .int(Int64(line))), ("column", .int(Int64(column)))]
     }
 
+    /// A failure to read, at a byte of the text.
+    init(_ code: String, _ problem: String, source: String?, at position: Int, in bytes: UnsafeRawBufferPointer) {
+        var line = 1
+        var lineStart = 0
+        for index in 0..<min(position, bytes.count) where bytes[index] == 0x0A {
+            line += 1
+            lineStart = index + 1
+        }
+        self.init(code, problem, source: source, line: line, column: position - lineStart + 1)
+    }
+
     /// A failure to write the value at `path` (`a.b[3]`, empty for the whole).
     init(_ code: String, _ problem: String, path: String) {
         self.code = code

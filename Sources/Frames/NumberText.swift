@@ -90,7 +90,19 @@ public enum NumberText {
             let value = exponent < 0 ? Double(mantissa) / power : Double(mantissa) * power
             return isNegative ? -value : value
         }
-        return slow(bytes)
+        return slow(bytes) { strtod($0, nil) }
+    }
+
+    /// As `double`, rounded once to float32.
+    public static func float(_ bytes: UnsafeBufferPointer<UInt8>) -> Float? {
+        guard let value = double(bytes) else { return nil }
+        // Rounding twice differs from rounding once only when the double lies half-way between two floats; below the
+        // normal numbers the half-way points lie elsewhere, and are left to the C library too.
+        let isHalfWay = value.bitPattern & 0x1FFF_FFFF == 0x1000_0000
+        if value.isFinite, isHalfWay || value.magnitude < Double(Float.leastNormalMagnitude), value != 0 {
+            return slow(bytes) { strtof($0, nil) }
+        }
+        return Float(value)
     }
 
     private static let powersOfTen: [Double] = [
@@ -107,11 +119,13 @@ public enum NumberText {
     }
 
     /// The C library's reader, on text whose form has been checked.
-    private static func slow(_ bytes: UnsafeBufferPointer<UInt8>) -> Double? {
+    private static func slow<Number>(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ read: (UnsafePointer<CChar>) -> Number
+    ) -> Number {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: bytes.count + 1) { text in
             for index in 0..<bytes.count { text[index] = CChar(bitPattern: bytes[index]) }
             text[bytes.count] = 0
-            return strtod(text.baseAddress!, nil)
+            return read(text.baseAddress!)
         }
     }
 

@@ -97,6 +97,13 @@ public struct Argument {
         return LuaFunction(popping: L, handle: call.state.handle)
     }
 
+    /// A reference to the value, whatever it is; `Call.value(of:)` reads it in a later call.
+    public func reference() throws -> LuaReference {
+        try call.reserve(1)
+        push(to: call)
+        return LuaReference(popping: L, handle: call.state.handle)
+    }
+
     /// What Lua's `tostring` makes of the value, metamethods included.
     public func text() throws -> [UInt8] {
         try call.reserve(3)

@@ -44,6 +44,13 @@ public struct Call {
         return ArgumentError(message: "bad argument #\(number) to '\(name)' (\(message))")
     }
 
+    /// The value that a reference of an earlier call keeps.
+    public func value(of reference: LuaReference) throws -> Argument {
+        try reserve(1)
+        reference.push(to: self)
+        return Argument(call: self, index: lua_gettop(L), number: 0, place: nil, isLenient: false)
+    }
+
     // MARK: Calling Lua
 
     /// Calls a Lua function and gives its results, which stay readable until this call (or the `scope` around it) ends.

@@ -4,7 +4,7 @@ import LuaHost
 /// `tt.fs`.
 enum FSModule {
     static var module: LuaModule {
-        LuaModule("tt.fs", functions: content.merging(names) { first, _ in first }, classes: [temporaryFolder])
+        LuaModule("tt.fs", functions: content.merging(names) { first, _ in first }, classes: [temporaryFolder, lock])
     }
 
     private static var content: [String: LuaBody] {
@@ -19,6 +19,21 @@ enum FSModule {
                 try call[2].withBytes { try AtomicFile.write($0, to: path) }
                 return 0
             },
+            // fs.append(path, bytes)
+            "append": { call in
+                let path = try call[1].string()
+                try call[2].withBytes { try Files.append($0, to: path) }
+                return 0
+            },
+            // fs.truncate(path, size)
+            "truncate": { call in
+                let size = try call[2].int()
+                guard size >= 0 else { throw call.argumentError(2, "a size from 0 up expected, got \(size)") }
+                try Files.truncate(call[1].string(), to: size)
+                return 0
+            },
+            // fs.lock(path) -> lock
+            "lock": { call in call.push(object: try FileLock(path: call[1].string())) },
             // fs.exists(path) -> bool
             "exists": { call in call.push(Files.exists(try call[1].string())) },
             // fs.stat(path, {follow}) -> table | nil
@@ -99,5 +114,29 @@ enum FSModule {
                 return call.push(try call[1].object(TemporaryFolder.self).path)
             },
             close: { try $0.close() })
+    }
+
+    private static var lock: LuaClass {
+        LuaClass(
+            FileLock.self, "tt.FileLock",
+            methods: [
+                // lock:close()
+                "close": { call in
+                    try call[1].object(FileLock.self).close()
+                    return 0
+                }
+            ],
+            metamethods: [
+                "__tostring": { call in
+                    let lock = try call[1].object(FileLock.self)
+                    return call.push("tt.FileLock \(lock.path)" + (lock.isOpen ? "" : " (closed)"))
+                }
+            ],
+            index: { call in
+                // lock.path
+                guard (try? call[2].string()) == "path" else { return call.push(nil) }
+                return call.push(try call[1].object(FileLock.self).path)
+            },
+            close: { $0.close() })
     }
 }

@@ -187,6 +187,14 @@ extension FrameModule {
                 }
                 return 1
             },
+            // frame:to_json({columns = names, json = names}) -> text
+            "to_json": { call in
+                let options = try call[2].options(["columns", "json"])
+                let columns = try options.field("columns").optional?.strings()
+                let json = try options.field("json").optional?.strings() ?? []
+                let text = try call.frame.toJSON(columns: columns, json: json)
+                return try text.withUnsafeBytes { try call.pushLarge($0) }
+            },
             // frame:describe() -> tt.Frame
             "describe": { call in call.push(object: try call.frame.describe()) },
             // frame:equals(other) -> boolean

@@ -29,6 +29,12 @@ enum FrameModule {
                 "column": { call in
                     call.push(object: try call.columnOfValues(call[1], dtype: try call[2].optional?.dtype()))
                 },
+                // frame.from_json(text, {columns = { {name, dtype | "json", path =}, … }}) -> tt.Frame
+                "from_json": { call in
+                    let columns = try call[2].options(["columns"]).field("columns").elements()
+                    let wanted = try columns.map { try $0.jsonColumn() }
+                    return call.push(object: try call[1].withBytes { try Frame.fromJSON($0, columns: wanted) })
+                },
             ],
             classes: [frameClass, groupingClass, columnClass])
     }
@@ -113,6 +119,18 @@ extension Argument {
             throw error("no aggregate '\(name)'; \(hint ?? "there are " + known.joined(separator: ", "))")
         }
         return .init(try element(1).string(), aggregate, as: try field("as").optional?.string())
+    }
+
+    /// `{"name", "dtype", path = "a[].b"}`.
+    fileprivate func jsonColumn() throws -> JSONColumn {
+        for key in try pairs().map(\.key) where key.kind == .string {
+            guard try key.string() == "path" else {
+                throw error("unknown option '\(try key.string())'; there is 'path'")
+            }
+        }
+        let name = try element(1).string()
+        let kind: JSONColumn.Kind = try element(2).string() == "json" ? .json : .dtype(try element(2).dtype())
+        return try JSONColumn(name, kind, path: try field("path").optional?.string())
     }
 
     /// Row numbers, counted from 1 in Lua: a list, an int64 column without nulls, or `tt.Indices`.

@@ -20,5 +20,6 @@ public func allModules() -> [LuaModule] {
         CLIModule.module,
         FeaturesModule.module,
         RandomModule.module,
+        HTTPModule.module,
     ]
 }

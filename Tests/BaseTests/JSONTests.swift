@@ -43,6 +43,7 @@ import Testing
             ("[1] x", "json.syntax: invalid JSON at line 1, column 5: end of file expected near 'x'"),
             ("[NaN]", "json.syntax: invalid JSON at line 1, column 4: invalid token near 'NaN'"),
             ("[01]", "json.syntax: invalid JSON at line 1, column 2: invalid token near '0'"),
+            ("[1,\n2\0]", "json.syntax: invalid JSON at line 2, column 2: a NUL byte, which stands nowhere in JSON"),
             ("{'a': 1}", "json.syntax: invalid JSON at line 1, column 2: string or '}' expected near '''"),
             (
                 "\u{FEFF}{}",

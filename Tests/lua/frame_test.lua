@@ -234,3 +234,65 @@ t.test("an error below a Lua half names the script's line", function()
     local _, raised = pcall(function() return #frame.read_csv("nowhere.csv") end)
     t.equal(raised.where:match("frame_test.lua:%d+$") ~= nil, true)
 end)
+
+t.test("from_json reads the columns that are named", function()
+    local text = [[
+        [{"id": 1, "price": "12.50", "extra": {"x": [1]}, "at": "2025-01-31",
+          "links": [{"tag": {"name": "a"}}, {"tag": null}]},
+         {"price": "NaN", "id": 2, "links": [], "v": "[1,2.5]"}]
+    ]]
+    local f = frame.from_json(text, {columns = {
+        {"id", "int64"}, {"price", "float64"}, {"at", "timestamp"}, {"v", "list<float32>"},
+        {"tags", "list<string>", path = "links[].tag.name"}, {"raw", "json", path = "links"},
+    }})
+    t.equal(f:columns(), {"id", "price", "at", "v", "tags", "raw"})
+    t.equal(f:dtypes(), {id = "int64", price = "float64", at = "timestamp", v = "list<float32>", tags = "list<string>",
+        raw = "string"})
+    t.equal(f:to_table(), {
+        {id = 1, price = 12.5, at = 1738281600000000, tags = {"a"}, raw = '[{"tag":{"name":"a"}},{"tag":null}]'},
+        {id = 2, v = {1.0, 2.5}, tags = {}, raw = "[]"},
+    })
+    t.equal(#frame.from_json("[]", {columns = {{"id", "int64"}}}), 0)
+end)
+
+t.test("from_json says what it cannot read", function()
+    local function read(text, ...) return frame.from_json(text, {columns = {...}}) end
+    local raised = t.error("json.column", read, '[{"a":1},{"a":"hidden"}]', {"a", "int64"})
+    t.equal(raised.message, "row 2, column 'a': the value is no int64")
+    t.equal(raised.details, {row = 2, column = "a", expected = "int64"})
+    t.equal(t.error("json.syntax", read, '[{"a":1},\n{"a":}]', {"a", "int64"}).details.line, 2)
+    t.error("json.duplicate_key", read, '[{"b":1,"b":2}]', {"a", "int64"})
+    t.error("json.utf8", read, '[{"b":"\xff"}]', {"a", "int64"})
+    t.error("json.rows", read, '{"message":"no"}', {"a", "int64"})
+    t.equal(t.error("json.rows", read, "[{},5]", {"a", "int64"}).details.row, 2)
+    t.error("json.path", read, "[]", {"a", "int64", path = "b[0]"})
+    t.error("gives many values; use a list type", read, "[]", {"a", "int64", path = "b[]"})
+    t.error("no type 'int46'; did you mean 'int64'?", read, "[]", {"a", "int46"})
+    t.error("unknown option 'pat'; there is 'path'", read, "[]", {"a", "int64", pat = "b"})
+    t.error("frame.duplicate", read, "[]", {"a", "int64"}, {"a", "string"})
+    t.error("bad argument #2 to 'from_json' (table expected, got no value)", frame.from_json, "[]")
+    t.error("field 'columns': table expected, got nil", frame.from_json, "[]", {})
+    t.error("unknown option 'column'", frame.from_json, "[]", {column = {}})
+    t.error("string expected, got table", frame.from_json, {}, {columns = {}})
+end)
+
+t.test("to_json writes one object a row", function()
+    local f = frame.from_table({
+        {id = 1, name = 'a "b"\n日本', price = 0.1, v = {0.1, -2}, at = "2025-01-31T12:00:00.5Z", ok = true,
+            meta = '{"k": [1, 2]}'},
+        {id = 2},
+    }, {schema = {v = "list<float32>", at = "timestamp", price = "float32"}, order = {"id", "name"}})
+    t.equal(f:to_json {json = {"meta"}},
+        '[{"id":1,"name":"a \\"b\\"\\n日本","at":"2025-01-31T12:00:00.500000Z","meta":{"k":[1,2]},"ok":true,"price":0.1,'
+        .. '"v":[0.1,-2.0]},{"id":2,"name":null,"at":null,"meta":null,"ok":null,"price":null,"v":null}]')
+    t.equal(f:to_json {columns = {"ok", "id"}}, '[{"ok":true,"id":1},{"ok":null,"id":2}]')
+    local raised = t.error("json.number", f.to_json, f:with {bad = "price / 0"}:head(1))
+    t.equal({raised.details.row, raised.details.column}, {1, "bad"})
+    raised = t.error("json.utf8", f.to_json, require "tt.csv".decode("a\nfine\n\xff\n"))
+    t.equal(raised.message, "row 2, column 'a': the text is not UTF-8")
+    t.error("json.syntax", f.to_json, frame.from_table {{a = "[1"}}, {json = {"a"}})
+    t.error("frame.no_column", f.to_json, f, {columns = {"idd"}})
+    t.error("frame.no_column", f.to_json, f, {json = {"idd"}})
+    t.error("frame.type", f.to_json, f, {json = {"id"}})
+    t.equal(frame.from_table({}, {schema = {a = "int64"}}):to_json(), "[]")
+end)

@@ -105,6 +105,12 @@ tt.hash = require "tt.hash"
 --- Prints the documentation of a module, function, class or object.
 tt.help = require "tt.help"
 
+--- HTTP requests.
+tt.http = require "tt.http"
+
+--- Remembers what is done, so that a killed script goes on where it stopped.
+tt.journal = require "tt.journal"
+
 --- JSON, strict both ways.
 tt.json = require "tt.json"
 
@@ -123,6 +129,9 @@ tt.onnx = require "tt.onnx"
 --- Parquet files.
 tt.parquet = require "tt.parquet"
 
+--- PostgREST's filters, queries and pages by key.
+tt.postgrest = require "tt.postgrest"
+
 --- Shows how far a loop is.
 tt.progress = require "tt.progress"
 
@@ -131,6 +140,18 @@ tt.random = require "tt.random"
 
 --- PostgreSQL and SQLite.
 tt.sql = require "tt.sql"
+
+--- Buckets of objects of a Supabase project.
+tt.storage = require "tt.storage"
+
+--- Large objects in pieces, which go on after a break.
+tt.storage_resumable = require "tt.storage_resumable"
+
+--- A Supabase project: its tables, functions and buckets.
+tt.supabase = require "tt.supabase"
+
+--- What a Supabase project's errors say.
+tt.supabase_errors = require "tt.supabase_errors"
 
 --- Float32 tensors with gradients.
 tt.tensor = require "tt.tensor"

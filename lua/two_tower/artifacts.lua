@@ -1,11 +1,11 @@
 --- The artifacts: what serving reads. ONNX user tower, JSON side files, item embeddings; each written whole or not.
 
 local columns = require("two_tower.columns")
+local embedding = require("two_tower.embedding")
 local features = require("tt.features")
 local fs = require("tt.fs")
 local hash = require("tt.hash")
 local json = require("tt.json")
-local nn = require("tt.nn")
 local onnx = require("tt.onnx")
 local parquet = require("tt.parquet")
 local time = require("tt.time")
@@ -109,18 +109,6 @@ function artifacts.export(folder, loaded, towers, set, config)
     return names
 end
 
--- Refuses vectors that are not of length 1: weights that overflow, or that leave an item without a direction.
-local function check_unit(vectors, ids)
-    if #ids == 0 then return end
-    for row, square in ipairs(features.to_column(vectors:dot(vectors)):to_table()) do
-        local is_unit = math.abs(square - 1) <= 1e-4 -- false for NaN too
-        if not is_unit then
-            tt.error("artifacts.not_unit", ("the embedding of video %s is no unit vector, its squared length is %s; "
-                .. "train the model again"):format(ids[row], square), { video_id = ids[row] })
-        end
-    end
-end
-
 --- Writes one unit vector per video, ascending by id.
 ---@param path string its folder is made when it is missing
 ---@param ids tt.Column uuid, ascending
@@ -130,8 +118,7 @@ end
 ---@param each? fun(rows: integer) called per block written
 function artifacts.write_embeddings(path, ids, matrix, tower, fingerprint, each)
     local texts = columns.frame({ { "video_id", ids:cast("string") } })
-    local vectors = nn.embed(tower, matrix)
-    check_unit(vectors, texts.video_id)
+    local vectors = embedding.run(tower, matrix, ids)
     fs.mkdir(fs.dirname(path))
     local writer <close> = parquet.writer(path, {
         compression = "snappy",
@@ -142,7 +129,7 @@ function artifacts.write_embeddings(path, ids, matrix, tower, fingerprint, each)
     repeat
         local last = math.min(first + BLOCK - 1, #matrix)
         writer:write(texts:slice(first, last - first + 1)
-            :with({ { "embedding", features.to_column(vectors:slice(1, first, last)) } }))
+            :with({ { "embedding", features.to_column(vectors(first, last)) } }))
         if each then each(last - first + 1) end
         first = last + 1
     until first > #matrix

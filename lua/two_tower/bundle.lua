@@ -151,6 +151,15 @@ function bundle.check_version(version)
     end
 end
 
+--- Names a version after the time and the commit: `20250101T000000Z-abc1234`.
+---@param commit_sha string empty when there is none
+---@return string
+function bundle.new_version(commit_sha)
+    local stamp = time.format(time.now()):gsub("%.%d+", ""):gsub("[-:]", "")
+    local commit = commit_sha:match("^%w+")
+    return commit and stamp .. "-" .. commit:sub(1, 7) or stamp
+end
+
 --- Checks a directory, writes its manifest, reads it back and compares every digest.
 ---@param folder string
 ---@param set two_tower.FeatureSet

@@ -166,6 +166,7 @@ function demo_data.make(options)
             { "duration_seconds", with_nulls(generator, generator:integers(videos, 600, 10800), share(0.04)) },
             { "product_released_at", with_nulls(generator, released, share(0.06)) },
             { "distribution_started_at", released },
+            { "created_at", released },
             { "is_active", ~generator:bools(videos, 0.05) },
         }),
         video_tags = named(tags, tag_names, "tag_name"),

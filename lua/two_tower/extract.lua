@@ -3,6 +3,8 @@
 --- Every read names its columns and is brought into a total order by id here, not by the database, so that collations
 --- and storage order never reach a result.
 
+local time = require("tt.time")
+
 local extract = {}
 
 ---@class two_tower.Data
@@ -15,6 +17,13 @@ local extract = {}
 ---@field decision_rows integer rows of the decisions table
 ---@field reference_time integer|nil newest effective decision, microseconds UTC
 ---@field item_reference_time integer|nil newest release of any video
+
+--- Which videos are read: those whose time lies in [from, to).
+---@class two_tower.Window
+---@field column string a time of `videos`
+---@field from integer microseconds UTC
+---@field to integer
+---@field undated? boolean those without a time too
 
 -- How one column is read. PostgreSQL hands over typed values, infinite times as null; SQLite, which stores what it is
 -- given, hands over texts that are cast afterwards.
@@ -111,14 +120,44 @@ function extract.profiles(db)
         table_columns(db, "profiles"), "user_id IS NOT NULL"), "profiles", "user_id")
 end
 
+-- What narrows a read to a window on PostgreSQL, put behind a condition: `inside` follows the columns of `videos`.
+-- SQLite's texts are compared once they are times.
+local function narrowed(db, window, where, inside)
+    if not window or dialect_of(db) == sqlite then return where end
+    local at = postgresql.time(window.column)
+    local condition = ("%s >= '%s' AND %s < '%s'"):format(at, time.format(window.from), at, time.format(window.to))
+    if window.undated then condition = ("%s OR %s IS NULL OR NOT isfinite(%s)"):format(condition, at, at) end
+    return ("%s AND %s"):format(where, (inside or "(%s)"):format(condition))
+end
+
 --- Reads videos with the columns that features may use. Columns of later schema versions that are absent read as null.
 ---@param db tt.Database
----@return tt.Frame videos ascending by id
-function extract.videos(db)
-    return keyed(read(db, "videos", {
+---@param window? two_tower.Window (default: all videos)
+---@return tt.Frame videos ascending by id; with a window its time is the column `at`
+function extract.videos(db, window)
+    local columns = {
         { "id", "uuid" }, { "price", "number" }, { "duration_seconds", "number" }, { "product_released_at", "time" },
         { "distribution_started_at", "time", optional = true }, { "safety_level", "number", optional = true },
-    }, table_columns(db, "videos"), "id IS NOT NULL"), "videos", "id")
+    }
+    if window then columns[#columns + 1] = { "at", "time", from = window.column } end
+    local frame = read(db, "videos", columns, table_columns(db, "videos"), narrowed(db, window, "id IS NOT NULL"))
+    if window then
+        frame = frame:filter(("at >= timestamp(%d) and at < timestamp(%d)%s"):format(window.from, window.to,
+            window.undated and " or at is null" or ""))
+    end
+    return keyed(frame, "videos", "id")
+end
+
+--- Counts the videos that have no time in a column.
+---@param db tt.Database
+---@param column string
+---@return integer
+function extract.undated(db, column)
+    local where = "id IS NOT NULL"
+    if dialect_of(db) ~= sqlite then
+        where = ("%s AND (%s IS NULL OR NOT isfinite(%s))"):format(where, column, column)
+    end
+    return read(db, "videos", { { "at", "time", from = column } }, table_columns(db, "videos"), where).at:null_count()
 end
 
 --- Reads titles, for people to read.
@@ -133,15 +172,17 @@ end
 --- pair of tables (`video_tags.tag_id` into `tags.name`). Empty names are dropped; a name counts once per video.
 ---@param db tt.Database
 ---@param kind "tag"|"performer"
+---@param window? two_tower.Window names of other videos may be left out (default: all videos)
 ---@return tt.Frame pairs video_id, token
-function extract.names(db, kind)
+function extract.names(db, kind, window)
     local link, name, key = "video_" .. kind .. "s", kind .. "_name", kind .. "_id"
     local dialect = dialect_of(db)
     local present = table_columns(db, link)
+    local inside = "video_id IN (SELECT id FROM public.videos WHERE %s)"
     local frame
     if present[name] then
         frame = read(db, link, { { "video_id", "uuid" }, { "token", "text", from = name } },
-            present, ("%s <> ''"):format(name))
+            present, narrowed(db, window, ("%s <> ''"):format(name), inside))
     else
         local named = kind .. "s"
         if not present[key] then
@@ -158,7 +199,7 @@ function extract.names(db, kind)
         frame = read(db, ("%s AS link JOIN %s%ss AS named ON named.id = link.%s")
             :format(link, dialect.prefix, kind, key),
             { { "video_id", "uuid", alias = "link" }, { "token", "text", from = "name", alias = "named" } },
-            nil, "named.name <> ''")
+            nil, narrowed(db, window, "named.name <> ''", "link." .. inside))
     end
     return frame:unique({ "video_id", "token" })
 end
@@ -187,11 +228,11 @@ local function snapshot(db, body)
 end
 
 -- Names of videos that are not in the table are left out, so that they count in no vocabulary.
-local function read_items(db, report)
-    local data = { videos = extract.videos(db) }
+local function read_items(db, report, window)
+    local data = { videos = extract.videos(db, window) }
     report("videos", data.videos:height())
     for _, entry in ipairs({ { "tags", "tag" }, { "performers", "performer" } }) do
-        local names = extract.names(db, entry[2])
+        local names = extract.names(db, entry[2], window)
         report("video_" .. entry[1], names:height())
         data[entry[1]] = names:join(data.videos, { left_on = "video_id", right_on = "id", how = "semi" })
     end
@@ -201,29 +242,32 @@ end
 --- Reads videos and the names they carry: what the embedding stage needs.
 ---@param db tt.Database
 ---@param report? fun(name: string, rows: integer) called after each table
+---@param window? two_tower.Window which videos (default: all)
 ---@return { videos: tt.Frame, tags: tt.Frame, performers: tt.Frame }
-function extract.items(db, report)
+function extract.items(db, report, window)
     report = report or function() end
-    return snapshot(db, function() return read_items(db, report) end)
+    return snapshot(db, function() return read_items(db, report, window) end)
 end
 
 --- Reads everything the training stage needs.
 ---@param db tt.Database
 ---@param report? fun(name: string, rows: integer) called after each table
+---@param inside? fun(data: two_tower.Data): any called while the database still shows the moment that was read
 ---@return two_tower.Data
-function extract.read(db, report)
+---@return any ... what `inside` returns
+function extract.read(db, report, inside)
     report = report or function() end
-    local data = snapshot(db, function()
+    return snapshot(db, function()
         local tables = read_items(db, report)
         tables.profiles = extract.profiles(db)
         report("profiles", tables.profiles:height())
         tables.decisions, tables.decision_rows = extract.decisions(db)
         report("user_video_decisions", tables.decision_rows)
+        tables.reference_time = tables.decisions.created_at:max()
+        tables.item_reference_time = tables.videos.product_released_at:max()
+        if inside then return tables, inside(tables) end
         return tables
     end)
-    data.reference_time = data.decisions.created_at:max()
-    data.item_reference_time = data.videos.product_released_at:max()
-    return data
 end
 
 return extract

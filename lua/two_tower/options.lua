@@ -4,6 +4,7 @@ local cli = require("tt.cli")
 local config = require("two_tower.config")
 local log = require("tt.log")
 local sql = require("tt.sql")
+local supabase = require("tt.supabase")
 
 local options = {}
 
@@ -16,22 +17,35 @@ local CONFIG = {
         help = "configuration (default: config/default.yaml, or what that file says where it is not at hand)" },
     { flag = "--set", value = "KEY=VALUE", multiple = true, help = "override one key, training.lr=0.01" },
 }
+-- The key has no default and is shown nowhere; a command line can be seen by every user of the machine.
+local REMOTE = {
+    { flag = "--supabase-url", value = "URL", env = "SUPABASE_URL", help = "address of the project" },
+    { flag = "--service-role-key", value = "KEY", env = "SUPABASE_SERVICE_ROLE_KEY", secret = true,
+        help = "the project's service role key; better given by the variable, as others can see a command line" },
+}
+-- Without a default, so that it is known whether it was asked for.
+local RPC = {
+    { flag = "--rpc", choices = { "database", "rest" }, help = "where payloads of training.use_rpc_features come from: "
+        .. "the functions of the database, or those of a Supabase project by REST (default: database)" },
+}
 local LOG = {
     { flag = "--log-json", help = "write the log as one JSON object per line" },
 }
 
 --- Parses a stage's command line.
 ---@param spec { name: string, summary: string, options?: table[], positional?: table[], examples?: string[],
----  database?: boolean, config?: boolean }
+---  database?: true|"optional", config?: boolean, remote?: boolean, rpc?: boolean, exclusive?: table[] }
 ---@return table options
 function options.parse(spec)
-    local all, exclusive = {}, nil
+    local all, exclusive = {}, { table.unpack(spec.exclusive or {}) }
     local function add(list) table.move(list, 1, #list, #all + 1, all) end
     if spec.database then
         add(DATABASE)
-        exclusive = { { "--pg-dsn", "--db", required = true } }
+        exclusive[#exclusive + 1] = { "--pg-dsn", "--db", required = spec.database ~= "optional" }
     end
     if spec.config then add(CONFIG) end
+    if spec.rpc then add(RPC) end
+    if spec.remote then add(REMOTE) end
     add(spec.options or {})
     add(LOG)
     local given = cli.parse({ name = spec.name, summary = spec.summary, options = all, positional = spec.positional,
@@ -40,20 +54,50 @@ function options.parse(spec)
     return given
 end
 
---- Opens the database that the flags name.
----@param given table
+--- Opens a database that a flag names.
+---@param dsn string
+---@param flag string for the message
 ---@param settings? table options of `sql.open`
 ---@return tt.Database
-function options.open(given, settings)
+function options.open_dsn(dsn, flag, settings)
     -- A DSN that cannot be read is wrong usage; a database that cannot be reached is not.
     local _ <close> = setmetatable({}, { __close = function(_, problem)
         if type(problem) == "table" and problem.code == "sql.dsn" then
             problem.code = "usage"
-            problem.message = ("%s: %s"):format(given.pg_dsn and "--pg-dsn" or "--db", problem.message)
+            problem.message = ("%s: %s"):format(flag, problem.message)
         end
     end })
-    local db = sql.open(given.pg_dsn or given.db, settings)
+    local db = sql.open(dsn, settings)
     return db
+end
+
+--- Opens the database that `--pg-dsn` or `--db` names.
+---@param given table
+---@param settings? table options of `sql.open`
+---@return tt.Database
+function options.open(given, settings)
+    return options.open_dsn(given.pg_dsn or given.db, given.pg_dsn and "--pg-dsn" or "--db", settings)
+end
+
+--- Opens the project that the flags and variables name.
+---@param given table
+---@param settings? table further options of `supabase.open`
+---@return tt.supabase.Project
+function options.open_project(given, settings)
+    local all = { url = given.supabase_url, key = given.service_role_key }
+    for name, value in pairs(settings or {}) do all[name] = value end
+    return supabase.open(all)
+end
+
+--- Opens the project that payloads come from by REST; nil when `--rpc` does not ask for it.
+---@param given table
+---@param config_? table the effective configuration, which must want payloads from functions when `--rpc` is given
+---@return tt.supabase.Project|nil
+function options.open_rpc(given, config_)
+    if given.rpc and config_ and not config_.training.use_rpc_features then
+        tt.error("usage", "--rpc: the configuration has training.use_rpc_features: false, which uses no functions")
+    end
+    return given.rpc == "rest" and options.open_project(given) or nil
 end
 
 --- Loads the configuration that the flags name.

@@ -1,9 +1,69 @@
 --- Payloads: all that features may depend on, one row per entity. A feature is a pure function of its payload, whether
---- the payload was aggregated here or comes from elsewhere.
+--- the payload was aggregated here or comes from the functions of config/schema.sql, which do the same in SQL.
 
 local payloads = {}
 
-local function with_now(rows, micros)
+---@class two_tower.PayloadShape
+---@field id string name of the id in the payload
+---@field fields table[] column, kind ("number" or "time"), where it lies in the payload, and what stands for null: a
+---  number, or an expression over the columns
+---@field lists string[] token lists
+---@field single string function that gives one payload
+---@field batch string function that gives a page of them
+
+---@type table<"user"|"item", two_tower.PayloadShape>
+payloads.SHAPES = {
+    user = {
+        id = "user_id",
+        fields = {
+            { "profile_created_at", "time", "profile.created_at" },
+            { "like_count", "number", "decision_stats.like_count", 0 },
+            { "nope_count", "number", "decision_stats.nope_count", 0 },
+            { "decision_count", "number", "decision_stats.decision_count", "like_count + nope_count" },
+            { "recent_like_at", "time", "decision_stats.recent_like_at" },
+            { "average_like_hour", "number", "decision_stats.average_like_hour", 12.0 },
+            { "mean_price", "number", "price_stats.mean", 0.0 },
+            { "median_price", "number", "price_stats.median", 0.0 },
+        },
+        lists = { "tags", "performers" },
+        single = "get_user_embedding_features",
+        batch = "get_user_embedding_feature_batch",
+    },
+    item = {
+        id = "video_id",
+        fields = {
+            { "price", "number", "price" },
+            { "duration_seconds", "number", "duration_seconds" },
+            { "product_released_at", "time", "product_released_at" },
+            { "distribution_started_at", "time", "distribution_started_at" },
+            { "safety_level", "number", "safety_level" },
+        },
+        lists = { "tags", "performers" },
+        single = "get_item_embedding_features",
+        batch = "get_item_embedding_feature_batch",
+    },
+}
+
+--- Puts what stands for null in its place.
+---@param entity "user"|"item"
+---@param rows tt.Frame the shape's fields, maybe with nulls
+---@return tt.Frame
+function payloads.fill(entity, rows)
+    for _, field in ipairs(payloads.SHAPES[entity].fields) do
+        local name, default = field[1], field[4]
+        if default ~= nil then
+            rows = type(default) == "string" and rows:with({ { name, ("coalesce(%s, %s)"):format(name, default) } })
+                or rows:fill_null({ [name] = default })
+        end
+    end
+    return rows
+end
+
+--- Adds the reference time as a column.
+---@param rows tt.Frame
+---@param micros integer|nil
+---@return tt.Frame
+function payloads.with_now(rows, micros)
     return rows:with({ { "now", micros or "null" } }):cast({ now = "timestamp" })
 end
 
@@ -36,8 +96,6 @@ function payloads.users(data, decisions, profiles, now)
         :rename({ created_at = "profile_created_at" })
         :join(stats, { on = "user_id", how = "left" })
         :join(prices, { on = "user_id", how = "left" })
-        :fill_null({ like_count = 0, nope_count = 0, decision_count = 0, average_like_hour = 12.0,
-            mean_price = 0.0, median_price = 0.0 })
         :rename({ user_id = "id" })
     -- A like of a video that is not in the table carries no names, as that video has none here.
     local liked = likes:select({ "user_id", "video_id" })
@@ -45,7 +103,7 @@ function payloads.users(data, decisions, profiles, now)
         return liked:join(frame, { on = "video_id" }):select({ "user_id", "token" }):rename({ user_id = "owner" })
     end
     return {
-        frame = with_now(users, now),
+        frame = payloads.with_now(payloads.fill("user", users), now),
         lists = { tags = names(data.tags), performers = names(data.performers) },
     }
 end
@@ -57,7 +115,7 @@ end
 function payloads.items(data, now)
     local function names(frame) return frame:rename({ video_id = "owner" }) end
     return {
-        frame = with_now(data.videos, now),
+        frame = payloads.with_now(data.videos, now),
         lists = { tags = names(data.tags), performers = names(data.performers) },
     }
 end

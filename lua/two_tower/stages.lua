@@ -1,11 +1,12 @@
---- The stages: train, export, embeddings, manifest. Each reads what the one before left in files and says what it read
---- and wrote; the scripts in `lua/` only parse flags and call these.
+--- The stages: fetch, train, export, embeddings, manifest, publish, upload. Each reads what the one before left and
+--- says what it read and wrote; the scripts in `lua/` only parse flags and call these.
 
 local artifacts = require("two_tower.artifacts")
 local bundle = require("two_tower.bundle")
 local checkpoints = require("two_tower.checkpoints")
 local config = require("two_tower.config")
 local declared = require("two_tower.features")
+local embedding = require("two_tower.embedding")
 local extract = require("two_tower.extract")
 local features = require("tt.features")
 local fs = require("tt.fs")
@@ -13,7 +14,9 @@ local json = require("tt.json")
 local log = require("tt.log")
 local payloads = require("two_tower.payloads")
 local progress = require("tt.progress")
+local rpc_check = require("two_tower.rpc_check")
 local samples = require("two_tower.samples")
+local sync = require("two_tower.sync")
 local time = require("tt.time")
 local training = require("two_tower.training")
 
@@ -64,23 +67,45 @@ end
 --- Refuses what cannot name a version, before any work is done.
 stages.check_version = bundle.check_version
 
+--- Names a version after the time and the commit.
+stages.new_version = bundle.new_version
+
+--- Fetches the tables of a remote project into the database.
+---@param db tt.Database
+---@param project tt.supabase.Project
+---@param options two_tower.SyncOptions
+function stages.fetch(db, project, options)
+    stage("fetch", function() sync.run(db, project, options) end)
+end
+
+-- What training is made of: the samples and the payloads of their users and items, compared with those of the
+-- configuration's other source.
+local function prepare(data, settings, source, db)
+    local started = time.monotonic()
+    local prepared = { now = data.reference_time or time.now() }
+    prepared.samples = samples.build(data, settings)
+    prepared.users = payloads.users(data, prepared.samples.view, prepared.samples.users, prepared.now)
+    prepared.items = payloads.items(data, data.item_reference_time)
+    prepared.seconds = time.monotonic() - started
+    if source then rpc_check.training(source, db, prepared) end
+    return prepared
+end
+
 --- Trains a model: tables and configuration to a checkpoint.
 ---@param db tt.Database
----@param options { config: table, checkpoint: string, features?: two_tower.FeatureSet }
+---@param options { config: table, checkpoint: string, features?: two_tower.FeatureSet, rpc?: "database"|"rest",
+---  project?: tt.supabase.Project } `rpc` says where payloads come from when the configuration wants them from
+---  functions (default: the database); the project is for "rest"
 function stages.train(db, options)
     local set, settings = options.features or declared, options.config
     config.check_features(settings, set)
     stage("train", function()
-        if settings.training.use_rpc_features then
-            log.warn("use_rpc_features: the functions are not used in this version; features are aggregated "
-                .. "from the tables instead, with equal results")
-        end
-        local data = extract.read(db, reading())
+        local source = settings.training.use_rpc_features and rpc_check.source(db, options) or nil
+        local data, prepared = extract.read(db, reading(), function(tables)
+            return prepare(tables, settings, source, db)
+        end)
         local started = time.monotonic()
-        local now = data.reference_time or time.now()
-        local made = samples.build(data, settings)
-        local user_payload = payloads.users(data, made.view, made.users, now)
-        local item_payload = payloads.items(data, data.item_reference_time)
+        local made, user_payload, item_payload = prepared.samples, prepared.users, prepared.items
 
         local vocabularies = set:fit_vocabularies(item_payload, settings.artifacts)
         local user_numbers, item_numbers = set:compute("user", user_payload), set:compute("item", item_payload)
@@ -91,12 +116,13 @@ function stages.train(db, options)
         local users = set:store("user", user_payload, scalers.user, vocabularies, user_numbers)
         local items = set:store("item", item_payload, scalers.item, vocabularies, item_numbers)
         say("samples", { { "train", made.train.n }, { "val", made.val.n }, { "users", #users }, { "items", #items },
-            { "user_dim", users:width() }, { "item_dim", items:width() }, { "seconds", time.monotonic() - started } })
+            { "user_dim", users:width() }, { "item_dim", items:width() },
+            { "seconds", prepared.seconds + time.monotonic() - started } })
 
         local result = training.run(data, made, { users = users:matrix(), items = items:matrix() }, settings)
         local figures = training.figures(made, result)
         checkpoints.save(options.checkpoint, { result = result, set = set, vocabularies = vocabularies,
-            scalers = scalers, user_dim = users:width(), item_dim = items:width(), reference_time = now,
+            scalers = scalers, user_dim = users:width(), item_dim = items:width(), reference_time = prepared.now,
             item_reference_time = data.item_reference_time, config = settings, training = figures })
         training.summary(made, result, { user_dim = users:width(), item_dim = items:width(),
             vocabularies = vocabularies, set = set })
@@ -141,9 +167,7 @@ function stages.embeddings(db, options)
         local loaded = checkpoints.load(options.checkpoint, set)
         if options.config then config.check_model(options.config, loaded) end
         local data = extract.items(db, reading())
-        local now = loaded.item_reference_time
-        if not loaded.has_item_reference then now = data.videos.product_released_at:max() end
-        local store = set:store("item", payloads.items(data, now), loaded.scalers.item, loaded.vocabularies)
+        local store = embedding.store(loaded, set, data, data.videos.product_released_at:max())
         local rows = #store
         local bar <close> = progress.bar({ total = rows, label = "embeddings", unit = "rows" })
         artifacts.write_embeddings(options.embeddings, data.videos.id, store:matrix(),
@@ -164,10 +188,29 @@ function stages.manifest(options)
     end)
 end
 
+--- Publishes a bundle: under its version, and then as `current/`.
+---@param options two_tower.PublishOptions
+---@return { version: string, sent: integer, refreshed: boolean }
+function stages.publish(options)
+    local published
+    stage("publish", function() published = require("two_tower.publication").publish(options) end)
+    return published
+end
+
+--- Stores the embeddings in the table that serving reads.
+---@param options two_tower.UploadOptions
+---@return two_tower.Uploaded
+function stages.upload(options)
+    local uploaded
+    stage("upload", function() uploaded = require("two_tower.upload").run(options) end)
+    return uploaded
+end
+
 --- Runs the whole pipeline.
 ---@param db tt.Database
 ---@param options { config: table, checkpoint: string, artifacts: string, embeddings: string, skip_export?: boolean,
----  skip_embeddings?: boolean, version?: string, commit_sha?: string, features?: two_tower.FeatureSet }
+---  skip_embeddings?: boolean, version?: string, commit_sha?: string, features?: two_tower.FeatureSet,
+---  rpc?: "database"|"rest", project?: tt.supabase.Project }
 function stages.run(db, options)
     stages.train(db, options)
     if not options.skip_export then stages.export(options) end

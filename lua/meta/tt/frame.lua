@@ -56,6 +56,18 @@ local frame = {}
 ---@field max_rows? integer rows shown; of more, the first and last halves (default 20)
 ---@field width? integer characters a line may take (default 120)
 
+---@class tt.frame.JSONColumn
+---@field [1] string name
+---@field [2] tt.dtype|"json" type; `json` keeps any value as compact JSON text in a string column
+---@field path? string where the value lies in a row (default: the member of the column's name)
+
+---@class tt.frame.FromJSONOptions
+---@field columns tt.frame.JSONColumn[]
+
+---@class tt.frame.ToJSONOptions
+---@field columns? string[] which ones, in this order (default all)
+---@field json? string[] string columns whose texts are JSON and go in as the values they are
+
 ---@alias tt.dtype "int64"|"float32"|"float64"|"bool"|"string"|"timestamp"|"uuid"|"list<string>"|"list<float32>"|string
 
 --- Makes a frame of Lua tables.
@@ -108,6 +120,35 @@ function frame.column(values, dtype) end
 --- assert(tt.frame.concat {f.a, f.a}:sum() == 6)
 --- ```
 function frame.concat(parts) end
+
+--- Reads a JSON array of objects, one row an object, as REST services answer.
+---
+--- Only the columns that are named are kept. A member that is absent or null is null. A path reaches further inside:
+--- `a.b` is member `b` of member `a`, and `a[].b` makes a list of what member `b` of each element of the array `a`
+--- gives, without nulls (`a[]` lists the elements themselves). A list without a path keeps its nulls.
+---
+--- Values must be of their column's type, with these freedoms: numbers may stand in strings, where `"NaN"` and
+--- `"Infinity"` are null in float columns; `int64` takes `3.0`; `string` takes a number as it is written; a `timestamp`
+--- of `"infinity"` is null; a list of floats may stand in a string, `"[1,2.5]"`, as pgvector writes it.
+---@param text string
+---@param opts tt.frame.FromJSONOptions
+---@return tt.Frame frame
+---
+--- Raises: what `tt.json.decode` raises, but for numbers: they may be of any size where no column holds them;
+--- `json.rows` for JSON that is no array of objects; `json.column` for a value that is not of its type, with
+--- `details.row`, `details.column` and `details.expected`; `json.path` for a path that cannot be read; `frame.type`.
+---
+--- ```lua
+--- local f = tt.frame.from_json('[{"id": 7, "price": "12.50", "links": [{"tag": {"name": "a"}}, {"tag": null}]}]', {
+---     columns = {
+---         { "id", "int64" }, { "price", "float64" }, { "added", "timestamp" },
+---         { "tags", "list<string>", path = "links[].tag.name" }, { "raw", "json", path = "links" },
+---     },
+--- })
+--- assert(f.id[1] == 7 and f.price[1] == 12.5 and f.added[1] == nil and #f.tags[1] == 1)
+--- assert(f.raw[1] == '[{"tag":{"name":"a"}},{"tag":null}]')
+--- ```
+function frame.from_json(text, opts) end
 
 --- Reads a CSV file, see `tt.csv.read`.
 ---@param path string
@@ -455,6 +496,24 @@ function Frame:rows() end
 --- assert(f:to_table({columns = true, null = false}).a[2] == false)
 --- ```
 function Frame:to_table(opts) end
+
+--- Writes the frame as JSON text: an array of objects, one a row, members in the order of the columns.
+---
+--- Floats take the shortest text that reads back equal (`float32` as float32), timestamps are RFC 3339 in UTC, lists
+--- arrays, null is null. The text has no spaces and no line ends.
+---@param opts? tt.frame.ToJSONOptions
+---@return string text
+---
+--- Raises: `json.number` for NaN and infinity, `json.utf8` for a string that is not UTF-8, `json.syntax` for one of
+--- `opts.json` that is no JSON, all with `details.row` and `details.column`; `frame.no_column`; `frame.type`.
+---
+--- ```lua
+--- local f = tt.frame.from_table({{id = 1, v = {0.1, 2.5}}, {id = 2}}, {schema = {v = "list<float32>"}})
+--- assert(f:to_json() == '[{"id":1,"v":[0.1,2.5]},{"id":2,"v":null}]')
+--- local g = tt.frame.from_table {{meta = '{"a": 1}'}}
+--- assert(g:to_json {json = {"meta"}} == '[{"meta":{"a":1}}]')
+--- ```
+function Frame:to_json(opts) end
 
 --- Sums up every column in a row of a frame: `column`, `type`, `count` (not null), `nulls`, `n_unique`, `mean`,
 --- `std`, `min`, `median`, `max`. What a type does not have is null; `min` and `max` are text.

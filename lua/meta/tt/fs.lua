@@ -15,6 +15,10 @@ local fs = {}
 ---@field path string
 local TemporaryFolder = {}
 
+---@class tt.FileLock
+---@field path string
+local FileLock = {}
+
 --- Reads a whole file.
 ---
 --- ```lua
@@ -39,6 +43,57 @@ function fs.read(path) end
 ---@param path string
 ---@param bytes string
 function fs.write(path, bytes) end
+
+--- Adds to the end of a file, which is made if there is none. The bytes are on disk when the call returns; what a
+--- failure leaves of them is taken away again.
+---
+--- ```lua
+--- tt.fs.append("notes.txt", "one\n")
+--- tt.fs.append("notes.txt", "two\n")
+--- assert(tt.fs.read("notes.txt") == "one\ntwo\n")
+--- ```
+---
+--- Raises `fs.not_found` for a missing folder, `fs.denied`, `fs.failed`.
+---@param path string
+---@param bytes string
+function fs.append(path, bytes) end
+
+--- Cuts a file to its first bytes, on disk when the call returns. A file that is not longer stays as it is.
+---
+--- ```lua
+--- tt.fs.write("notes.txt", "one\ntw")
+--- tt.fs.truncate("notes.txt", 4)
+--- assert(tt.fs.read("notes.txt") == "one\n")
+--- ```
+---
+--- Raises `fs.not_found`, `fs.denied`, `fs.failed`.
+---@param path string
+---@param size integer bytes
+function fs.truncate(path, size) end
+
+--- Locks a file against others that lock it, until the lock is closed or the process ends, even by a kill. The file is
+--- made if there is none and stays. Those who do not ask for the lock are not hindered.
+---
+--- ```lua
+--- local lock <close> = tt.fs.lock("work.lock")
+--- local ok, problem = pcall(tt.fs.lock, "work.lock")
+--- assert(not ok and problem.code == "fs.locked")
+--- ```
+---
+--- Raises `fs.locked` at once when the file is locked, naming the process where that is known; `fs.not_found`,
+--- `fs.denied`, `fs.failed`.
+---@param path string
+---@return tt.FileLock lock
+function fs.lock(path) end
+
+--- Lets the file go. Closing twice is fine; a lock in a `<close>` variable closes itself.
+---
+--- ```lua
+--- local lock = tt.fs.lock("work.lock")
+--- lock:close()
+--- tt.fs.lock("work.lock"):close()
+--- ```
+function FileLock:close() end
 
 --- Tells whether a file or folder of this name is there.
 ---

@@ -73,4 +73,39 @@ function time.date(microseconds) end
 ---@param seconds number
 function time.sleep(seconds) end
 
+--- Reads a duration: whole numbers with `w`, `d`, `h`, `m` or `s`, larger units first.
+---
+--- ```lua
+--- assert(tt.time.duration("90s") == 90000000)
+--- assert(tt.time.duration("1h30m") == tt.time.duration("90m"))
+--- assert(tt.time.duration("2w") == 14 * tt.time.duration("1d"))
+--- ```
+---
+--- Raises `time.duration` for any other text.
+---@param text string
+---@return integer microseconds
+function time.duration(text) end
+
+---@class tt.time.Window
+---@field from integer microseconds since 1970, the first instant inside
+---@field to integer microseconds since 1970, the first instant after it
+---@field label string both as text, `2025-01-01T00:00:00Z/2025-01-02T00:00:00Z`
+
+--- Cuts a range of time into windows of one length, beginning at `since`. Each holds `from` and not `to`, so that they
+--- meet without overlap; the last one ends at `until_` and may be shorter. Days are of 24 hours.
+---
+--- ```lua
+--- local windows = tt.time.windows("2025-01-01", "2025-01-02T12:00:00Z", "1d")
+--- assert(#windows == 2 and windows[1].label == "2025-01-01T00:00:00Z/2025-01-02T00:00:00Z")
+--- assert(windows[2].to - windows[2].from == tt.time.duration("12h"))
+--- ```
+---
+--- Raises `time.windows` when nothing lies between, when a bound cannot be read, and for more than a million windows;
+--- `time.duration`.
+---@param since string|integer a text as `time.parse` reads it, or microseconds since 1970
+---@param until_ string|integer
+---@param step string|integer as `time.duration` reads it, or microseconds
+---@return tt.time.Window[] windows at least one
+function time.windows(since, until_, step) end
+
 return time

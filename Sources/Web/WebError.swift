@@ -1,0 +1,22 @@
+import Base
+
+/// The error type of `Web`. A status is no error; these are for requests that got no answer. Never carries header values,
+/// a URL's user and password, or the values of query keys that name secrets.
+///
+/// Codes: `http.library` (libcurl is missing), `http.url` (the URL cannot be used), `http.header` (a header cannot be
+/// sent), `http.closed` (the client is closed), `http.resolve` (the host has no address), `http.connect`, `http.tls`
+/// (certificates, protocol), `http.timeout`, `http.incomplete` (the connection broke before the answer was whole),
+/// `http.too_large`, `http.redirect`, `http.failed` (everything else).
+public struct WebError: TTError {
+    public let code: String
+    public let message: String
+    public let details: [(String, Value)]
+
+    public init(_ code: String, _ message: String, details: [(String, Value)] = []) {
+        self.code = code
+        self.message = message
+        self.details = details
+    }
+
+    static let closed = WebError("http.closed", "the HTTP client is closed")
+}

@@ -1,0 +1,339 @@
+-- Buckets, against the development server in all its moods.
+local fs = require "tt.fs"
+local hash = require "tt.hash"
+local http = require "tt.http"
+local resumable = require "tt.storage_resumable"
+local storage = require "tt.storage"
+local supabase = require "tt.supabase"
+local t = require "tt.test"
+
+local here = arg[0]:match("^(.*)/[^/]*$")
+local dev_server = dofile(here .. "/support/dev_server.lua")
+
+t.test("hidden statuses decide over another try", function()
+    local function again(status, text) return storage.retry_when { status = status, body = text } end
+    t.equal(again(400, '{"statusCode":"429","error":"SlowDown","message":"x"}'), true)
+    t.equal(again(400, '{"statusCode":503,"error":"x","message":"x"}'), true)
+    t.equal(again(400, '{"statusCode":"544","error":"DatabaseTimeout","message":"x"}'), true)
+    t.equal(again(400, '{"statusCode":"409","error":"Duplicate","message":"x"}'), false)
+    t.equal(again(500, '{"statusCode":"413","error":"x","message":"x"}'), false)
+    t.equal(again(423, "locked"), true)
+    -- What does not hide is left to the client.
+    t.equal(again(503, "upstream"), nil)
+    t.equal(again(400, '{"statusCode":"400","error":"InvalidKey","message":"x"}'), nil)
+end)
+
+t.test("names of buckets are checked", function()
+    for _, name in ipairs { "", "a/b" } do t.error("argument", storage.bucket, {}, name) end
+end)
+
+local folder <close> = fs.tempdir()
+local server, reason = dev_server.start("tt_storage", fs.join(folder.path, "dev"))
+local _ <close> = setmetatable({}, { __close = function() if server then server:stop() end end })
+
+-- A test with a project that does not wait long between tries.
+local function remote(name, run)
+    t.test(name, function()
+        if not server then t.skip(reason) end
+        server:faults {}
+        server:forget_requests()
+        local project <close> = supabase.open { url = server.url, key = server.key, on_retry = function() end,
+            retry = { base_s = 0.01, max_s = 0.05 } }
+        local bucket = project:bucket("things")
+        bucket:create { public = true }
+        run(bucket, project)
+        server:faults {}
+    end)
+end
+
+-- Text of a size that looks like no other.
+local function blob(size, seed) return (hash.sha256(tostring(seed)):rep(size // 64 + 1)):sub(1, size) end
+
+-- Requests of a kind since the log was emptied.
+local function asked(method, pattern)
+    local found = {}
+    for _, entry in ipairs(server:requests()) do
+        if entry.method == method and entry.path:find(pattern) then found[#found + 1] = entry end
+    end
+    return found
+end
+
+local function names(objects)
+    local list = {}
+    for index, object in ipairs(objects) do list[index] = object.name end
+    return list
+end
+
+remote("a bucket is made once and tells whether it is public", function(_, project)
+    local bucket = project:bucket("made")
+    t.equal(bucket:info(), nil)
+    t.equal(bucket:create(), true)
+    t.equal(bucket:create { public = true }, false)
+    t.equal(bucket:info().public, false)
+    t.equal(project:bucket("things"):info().public, true)
+end)
+
+remote("what is sent comes back, with its type and cache control", function(bucket)
+    local work = t.tmpdir()
+    fs.write(work .. "/a.bin", "\0\1\2" .. blob(5000, 1))
+    bucket:upload("kinds/a.bin", { file = work .. "/a.bin", cache_control = 60 })
+    bucket:upload("kinds/b.json", { bytes = '{"é": 1}', content_type = "application/json", cache_control = 0 })
+    bucket:upload("kinds/empty", { bytes = "" })
+    local a = bucket:download("kinds/a.bin")
+    t.equal({ a.body == fs.read(work .. "/a.bin"), a.size }, { true, 5003 })
+    t.equal(a.sha256, hash.sha256_file(work .. "/a.bin"))
+    t.equal({ a.content_type, a.cache_control }, { "application/octet-stream", "max-age=60" })
+    local b = bucket:download("kinds/b.json", { save = work .. "/b", fresh = true })
+    t.equal({ b.body, b.size, fs.read(work .. "/b") }, { nil, 9, '{"é": 1}' })
+    t.equal({ b.content_type, b.cache_control }, { "application/json", "no-cache" })
+    t.equal(bucket:download("kinds/empty").size, 0)
+    local head = bucket:head("kinds/a.bin")
+    t.equal({ head.size, head.content_type, head.cache_control, head.etag },
+        { 5003, "application/octet-stream", "max-age=60", a.etag })
+    t.equal({ bucket:exists("kinds/a.bin"), bucket:exists("kinds/c"), bucket:head("kinds/c") }, { true, false, nil })
+    t.equal(bucket:list("kinds")[1].etag, a.etag)
+end)
+
+remote("a listing goes through all pages and folders", function(bucket)
+    local items, expected = {}, {}
+    for index = 1, 205 do
+        local path = ("many/%03d"):format(index)
+        items[index], expected[index] = { path = path, bytes = path }, path
+    end
+    for _, path in ipairs { "many/a/b/c.txt", "many/a.txt", "many/Z", "many/a/0" } do
+        items[#items + 1], expected[#expected + 1] = { path = path, bytes = path }, path
+    end
+    bucket:upload_all(items, { parallel = 8 })
+    bucket:upload("manyfold", { bytes = "" })
+    table.sort(expected)
+    local listed = bucket:list("many")
+    t.equal(names(listed), expected)
+    t.equal({ listed[1].size, listed[1].content_type }, { 8, "application/octet-stream" })
+    t.ok(listed[1].updated_at > 0 and listed[1].created_at > 0)
+    t.equal(names(bucket:list("/many/a/")), { "many/a/0", "many/a/b/c.txt" })
+    t.equal(bucket:list("nothing"), {})
+    t.ok(#bucket:list() >= 210)
+    -- In batches, and what is not there does not matter.
+    expected[#expected + 1] = "many/not there"
+    t.equal(bucket:remove(expected), 209)
+    t.equal(bucket:list("many"), {})
+    t.equal(#asked("DELETE", "/object/things$"), 3)
+end)
+
+remote("names with signs arrive as they are", function(bucket)
+    local path = "odd names/a b+c&d=e;f,g'h(1)@$!*:?.txt"
+    bucket:upload(path, { bytes = "odd" })
+    t.equal(names(bucket:list("odd names")), { path })
+    t.equal(bucket:download(path).body, "odd")
+    t.equal(http.get(bucket:public_url(path), { proxy = "" }).body, "odd")
+    t.equal(bucket:remove { path }, 1)
+end)
+
+remote("an object is not replaced unless that is asked for", function(bucket)
+    bucket:upload("once", { bytes = "first" })
+    local problem = t.error("supabase.conflict", bucket.upload, bucket, "once", { bytes = "second" })
+    t.equal({ problem.details.status, problem.details.code }, { 409, "Duplicate" })
+    t.error("supabase.conflict", bucket.upload_all, bucket, { { path = "once", bytes = "third" } })
+    t.equal(bucket:download("once").body, "first")
+    bucket:upload("once", { bytes = "fourth", upsert = true })
+    t.equal(bucket:download("once").body, "fourth")
+    t.error("argument", bucket.upload, bucket, "x", {})
+    t.error("fs.not_found", bucket.upload, bucket, "x", { file = "/no/such/file" })
+end)
+
+remote("errors are the server's, with their real status, and never show the key", function(bucket, project)
+    local seen = {}
+    local function refused(code, status, run, ...)
+        local problem = t.error(code, run, ...)
+        t.equal(problem.details.status, status)
+        seen[#seen + 1] = tostring(problem) .. tt.json.encode(problem.details)
+        return problem
+    end
+    refused("supabase.not_found", 404, bucket.download, bucket, "nothing")
+    refused("supabase.not_found", 404, project:bucket("none").upload, project:bucket("none"), "x", { bytes = "x" })
+    refused("supabase.rejected", 400, bucket.upload, bucket, "日本", { bytes = "x" })
+    server:forget_requests()
+    server:faults { { match = { method = "POST", path = "^/storage/v1/object/things/x" }, fault = "413" } }
+    refused("supabase.too_large", 413, bucket.upload, bucket, "x", { bytes = "x" })
+    t.equal(#asked("POST", "/x$"), 1)
+    server:faults { { match = {}, fault = "expired_token" } }
+    t.ok(refused("supabase.auth", 403, bucket.list, bucket).message:find("expired", 1, true))
+    server:faults {}
+    local stranger <close> = supabase.open { url = server.url, key = "marker-of-a-key", retry = false }
+    refused("supabase.auth", 403, stranger:bucket("things").list, stranger:bucket("things"))
+    seen[#seen + 1] = tostring(bucket) .. tostring(project) .. tostring(stranger)
+    for _, text in ipairs(seen) do
+        t.equal(text:find("marker-of-a-key", 1, true) or text:find(server.key, 1, true), nil, text)
+    end
+end)
+
+local UPLOAD, READ = "^/storage/v1/object/things/moody", "^/storage/v1/object/authenticated/things/moody"
+local PASSING = {
+    { "429", { retry_after = 0 } }, { "500" }, { "503" }, { "502" }, { "reset" }, { "reset", { at = "before" } },
+    { "storage_wrapped", { status = 503 } }, { "storage_wrapped", { status = 429, retry_after = 0 } },
+    { "storage_wrapped", { status = 544 } }, { "applied_then_reset" }, { "short_length" },
+    { "slow", { bytes_per_s = 200000, delay_s = 0.05 } },
+}
+
+for index, fault in ipairs(PASSING) do
+    remote(("what passes is waited out: %s %s"):format(fault[1], tt.json.encode(fault[2] or {})), function(bucket)
+        local rules = {}
+        for _, place in ipairs { { "POST", UPLOAD }, { "GET", READ }, { "POST", "/object/list/" },
+            { "DELETE", "/object/things$" } } do
+            rules[#rules + 1] = { match = { method = place[1], path = place[2], times = 2 }, fault = fault[1],
+                args = fault[2] }
+        end
+        server:faults(rules)
+        local path, content = "moody/" .. index, blob(30000, index)
+        bucket:upload(path, { bytes = content })
+        t.equal(bucket:download(path).sha256, hash.sha256(content))
+        t.equal(names(bucket:list("moody")), { path })
+        bucket:remove { path }
+        local times = fault[1] == "slow" and 1 or 2
+        t.equal(server:fired(), { times, times, times, times })
+        server:faults {}
+        t.equal(bucket:list("moody"), {})
+    end)
+end
+
+remote("an upload whose answer was lost is no conflict, another one's object is", function(bucket)
+    bucket:remove { "lost/a", "lost/b", "lost/c" }
+    local lost = { match = { method = "POST", path = "^/storage/v1/object/things/lost", times = 1 },
+        fault = "applied_then_reset" }
+    server:faults { lost }
+    bucket:upload("lost/a", { bytes = "mine" })
+    t.equal(#asked("POST", "/lost/a$"), 2)
+    server:faults { lost }
+    bucket:upload_all { { path = "lost/b", bytes = "b" }, { path = "lost/c", bytes = "c" } }
+    t.equal(bucket:download("lost/b").body .. bucket:download("lost/c").body, "bc")
+    -- The first try is lost before it does anything; what is there is not ours.
+    server:faults { { match = { method = "POST", path = "/lost/a$", times = 1 }, fault = "500" } }
+    t.error("supabase.conflict", bucket.upload, bucket, "lost/a", { bytes = "other" })
+    t.equal(bucket:download("lost/a").body, "mine")
+end)
+
+remote("what does not pass ends with the last answer, and is not asked for ever", function(bucket)
+    server:faults { { match = { path = "/object/list/" }, fault = "storage_wrapped", args = { status = 503 } } }
+    local problem = t.error("supabase.unavailable", bucket.list, bucket, "x")
+    t.equal({ problem.details.status, #asked("POST", "/object/list/") }, { 503, 6 })
+end)
+
+remote("several objects are read at once, in the order asked for", function(bucket)
+    local items, order = {}, {}
+    for index = 1, 9 do items[index] = { path = "row/" .. index, bytes = blob(100 * index, index) } end
+    bucket:upload_all(items)
+    server:faults { { match = { method = "GET", path = "/row/1$" }, fault = "slow", args = { delay_s = 0.3 } } }
+    local contents = bucket:download_all(items, { parallel = 3, on_done = function(item, content)
+        order[#order + 1] = item.path
+        t.equal(content.sha256, hash.sha256(item.bytes))
+    end })
+    for index, content in ipairs(contents) do t.equal(content.body, items[index].bytes) end
+    t.equal({ #contents, #order, order[#order] ~= "row/9" or order[1] ~= "row/1" }, { 9, 9, true })
+    t.error("supabase.not_found", bucket.download_all, bucket, { items[1], { path = "row/none" } })
+end)
+
+-- ---- large objects
+
+local SIZE = 2 * resumable.CHUNK + 1234567
+
+local function large_file()
+    local path = t.tmpdir() .. "/large"
+    fs.write(path, blob(SIZE, "large"))
+    return path, hash.sha256_file(path)
+end
+
+local function stored(bucket, path)
+    local scratch = t.tmpdir() .. "/back"
+    return bucket:download(path, { save = scratch }).sha256
+end
+
+local function pieces()
+    local sizes = {}
+    for index, entry in ipairs(asked("PATCH", "/upload/resumable/")) do sizes[index] = entry.request_bytes end
+    return sizes
+end
+
+remote("a large object goes in pieces of 6 MiB", function(bucket)
+    local path, digest = large_file()
+    local progress = {}
+    bucket:upload("large/a", { file = path, content_type = "application/wasm", cache_control = 31536000,
+        on_progress = function(sent, total) progress[#progress + 1] = { sent, total } end })
+    t.equal(stored(bucket, "large/a"), digest)
+    t.equal(pieces(), { resumable.CHUNK, resumable.CHUNK, 1234567 })
+    t.equal(progress, { { resumable.CHUNK, SIZE }, { 2 * resumable.CHUNK, SIZE }, { SIZE, SIZE } })
+    t.equal(#asked("POST", "^/storage/v1/object/things/"), 0)
+    local head = bucket:head("large/a")
+    t.equal({ head.size, head.content_type, head.cache_control }, { SIZE, "application/wasm", "max-age=31536000" })
+    t.error("supabase.conflict", bucket.upload, bucket, "large/a", { file = path })
+    bucket:upload("large/a", { bytes = blob(SIZE, "other"), upsert = true })
+    t.equal(stored(bucket, "large/a"), hash.sha256(blob(SIZE, "other")))
+end)
+
+remote("up to 6 MiB an object goes at once", function(bucket)
+    bucket:upload("large/b", { bytes = blob(resumable.CHUNK, 1), upsert = true })
+    t.equal({ #asked("POST", "^/storage/v1/object/things/"), #pieces() }, { 1, 0 })
+    bucket:upload("large/c", { bytes = blob(resumable.CHUNK + 1, 1), upsert = true })
+    t.equal(pieces(), { resumable.CHUNK, 1 })
+end)
+
+local PIECE, BEGIN = "^/storage/v1/upload/resumable/", "^/storage/v1/upload/resumable$"
+local BREAKS = {
+    { "a break inside of a piece", { match = { method = "PATCH", path = PIECE, nth = 2 }, fault = "reset" } },
+    { "breaks inside of every other piece", { match = { method = "PATCH", path = PIECE, every = 2 },
+        fault = "reset" } },
+    { "a lost answer", { match = { method = "PATCH", path = PIECE, nth = 1 }, fault = "applied_then_reset" } },
+    { "the last answer lost", { match = { method = "PATCH", path = PIECE, nth = 3 }, fault = "applied_then_reset" } },
+    { "a lost address", { match = { method = "POST", path = BEGIN, nth = 1 }, fault = "applied_then_reset" } },
+    { "429", { match = { method = "PATCH", path = PIECE, every = 2 }, fault = "429", args = { retry_after = 0 } } },
+    { "500", { match = { method = "PATCH", path = PIECE, every = 2 }, fault = "500" } },
+    { "503", { match = { path = "/upload/resumable", every = 2 }, fault = "503" } },
+    { "423", { match = { method = "PATCH", path = PIECE, nth = 2 }, fault = "423" } },
+    { "a hidden 503", { match = { path = "/upload/resumable", every = 2 }, fault = "storage_wrapped",
+        args = { status = 503 } } },
+    { "an address that is gone", { match = { method = "PATCH", path = PIECE, nth = 2 }, fault = "404" } },
+    { "an address that has expired", { match = { method = "PATCH", path = PIECE, nth = 3 }, fault = "410" } },
+}
+
+for index, case in ipairs(BREAKS) do
+    remote("a large object survives " .. case[1], function(bucket)
+        local path, digest = large_file()
+        local last = 0
+        server:faults { case[2] }
+        bucket:upload("broken/" .. index, { file = path, on_progress = function(sent) last = sent end })
+        t.ok(server:fired()[1] > 0)
+        server:faults {}
+        t.equal({ stored(bucket, "broken/" .. index), last }, { digest, SIZE })
+    end)
+end
+
+remote("a large object that was complete with its address gone is no conflict", function(bucket)
+    local path, digest = large_file()
+    server:faults {
+        { match = { method = "PATCH", path = PIECE, nth = 3 }, fault = "applied_then_reset" },
+        { match = { method = "PATCH", path = PIECE, after = 3 }, fault = "404" },
+    }
+    bucket:upload("broken/gone", { file = path })
+    t.equal(server:fired(), { 1, 1 })
+    t.equal(stored(bucket, "broken/gone"), digest)
+    -- The same with another one's object in the place.
+    server:faults { { match = { method = "PATCH", path = PIECE, nth = 1 }, fault = "404" } }
+    t.error("supabase.conflict", bucket.upload, bucket, "broken/gone", { bytes = blob(SIZE, "not it") })
+    t.equal(stored(bucket, "broken/gone"), digest)
+end)
+
+remote("a large object is given up when nothing helps, and nothing is there", function(bucket)
+    local path = large_file()
+    local function given_up(code, rule)
+        server:faults { rule }
+        t.error(code, bucket.upload, bucket, "broken/never", { file = path })
+        server:faults {}
+        t.equal(bucket:exists("broken/never"), false)
+    end
+    given_up("supabase.unavailable", { match = { method = "PATCH", path = PIECE }, fault = "503" })
+    given_up("supabase.not_found", { match = { method = "PATCH", path = PIECE }, fault = "404" })
+    given_up("supabase.too_large", { match = { method = "POST", path = BEGIN }, fault = "413" })
+    given_up("supabase.auth", { match = { method = "PATCH", path = PIECE, nth = 2 }, fault = "expired_token" })
+    server:forget_requests()
+    given_up("http.", { match = { method = "PATCH", path = PIECE }, fault = "reset", args = { after_bytes = 0 } })
+    t.ok(#asked("PATCH", PIECE) <= 40)
+end)

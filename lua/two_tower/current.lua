@@ -1,0 +1,149 @@
+--- `current/`, the one folder of the bucket that moves. Readers take its manifest first, so it is written last.
+
+local fs = require("tt.fs")
+local json = require("tt.json")
+local log = require("tt.log")
+local readers = require("two_tower.readers")
+local time = require("tt.time")
+local versions = require("two_tower.versions")
+
+local current = {}
+
+local CURRENT, MANIFEST = versions.CURRENT, versions.MANIFEST
+
+local function say(message, fields) log.info(message, json.object(fields)) end
+
+-- Sends files of the backup until the bucket gives them back: an upload that broke off may still be stored after this
+-- one.
+local function restore(target, backup, files)
+    local wrong = files
+    for try = 1, 3 do
+        if try > 1 then time.sleep(try) end
+        target:send(CURRENT, backup, wrong, true)
+        local scratch <close> = fs.tempdir()
+        wrong = versions.differing(wrong, target:fetch(CURRENT, wrong, scratch.path))
+        if #wrong == 0 then return end
+    end
+    tt.error("publication.differs", ("current/ gives back other bytes of %s"):format(versions.paths_of(wrong)), nil, 2)
+end
+
+-- Puts back what `current/` held. Where the manifest may have been replaced, it follows the files it lists; where there
+-- was none before, it goes first.
+local function put_back(target, plan, backup)
+    local base, restored, added = target:base(CURRENT), {}, {}
+    for _, file in ipairs(plan.others) do
+        local held = plan.held[file.path]
+        if held then
+            restored[#restored + 1] = { path = file.path, size = held.size, sha256 = held.sha256 }
+        else
+            added[#added + 1] = base .. "/" .. file.path
+        end
+    end
+    log.warn("current/ is put back", json.object({ { "files", #restored }, { "removed", #added } }))
+    local pointer = plan.held[MANIFEST]
+    if plan.is_pointer_sent and not pointer then target.bucket:remove({ base .. "/" .. MANIFEST }) end
+    if #restored > 0 then restore(target, backup, restored) end
+    if plan.is_pointer_sent and pointer then
+        restore(target, backup, { { path = MANIFEST, size = pointer.size, sha256 = pointer.sha256 } })
+    end
+    target.bucket:remove(added)
+end
+
+-- Runs a step of the refresh before the manifest counts; when it fails, current/ is put back, and the error says how
+-- that went.
+local function or_put_back(target, plan, backup, step)
+    local ok, problem = pcall(step)
+    if ok then return end
+    local back, trouble = pcall(put_back, target, plan, backup)
+    if type(problem) == "table" then
+        problem.message = problem.message .. (back and "\ncurrent/ holds what it held before"
+            or ("\ncurrent/ could not be put back (%s): until this is run again its files are of two versions, under "
+                .. "the manifest of '%s'"):format(type(trouble) == "table" and trouble.message or tostring(trouble),
+                plan.before or "none"))
+    end
+    error(problem, 0)
+end
+
+-- What is to change in `current/`; everything that is there is read into `backup`.
+local function plan_refresh(target, files, backup)
+    local there, list = target:objects(CURRENT), {}
+    for path, object in pairs(there) do list[#list + 1] = { path = path, size = object.size } end
+    local held = target:fetch(CURRENT, list, backup)
+    local plan = { held = held, others = {}, pointer = {}, extra = {}, before = nil }
+    local listed = {}
+    for _, file in ipairs(files) do
+        listed[file.path] = true
+        local content, object = held[file.path], there[file.path]
+        -- A cache on the way may give what was there before; the listing's mark tells.
+        local is_same = content and content.sha256 == file.sha256
+            and (not content.etag or not object.etag or content.etag == object.etag)
+        if not is_same then
+            local into = file.path == MANIFEST and plan.pointer or plan.others
+            into[#into + 1] = file
+        end
+    end
+    for path in pairs(there) do
+        if not listed[path] then plan.extra[#plan.extra + 1] = target:base(CURRENT) .. "/" .. path end
+    end
+    table.sort(plan.extra)
+    if held[MANIFEST] then
+        local ok, content = pcall(json.read, fs.join(backup, MANIFEST))
+        plan.before = ok and type(content) == "table" and tostring(content.model_version) or "unreadable"
+    end
+    return plan
+end
+
+-- Sends the manifest of `current/`. When the answer is lost, reading tells whether it came to be.
+local function send_pointer(target, folder, file)
+    local ok, problem = pcall(target.send, target, CURRENT, folder, { file }, true)
+    if ok then return end
+    local read, content = pcall(target.bucket.download, target.bucket, target:base(CURRENT) .. "/" .. MANIFEST,
+        { fresh = true })
+    if not (read and content.sha256 == file.sha256) then error(problem, 0) end
+end
+
+--- Brings `current/` to a version whose files lie in a folder: every other file first, its manifest last; then what the
+--- version does not have is removed. Until the manifest is replaced a failure puts back what was there.
+---
+--- Raises `publication.overtaken`, `publication.stale`, `publication.differs`, and what `project:request` raises.
+---@param target two_tower.Target
+---@param folder string
+---@param version string
+---@param files two_tower.BundleFile[] the manifest last
+---@param options { settle_s?: number, dry_run?: boolean }
+---@return boolean changed whether anything was sent
+function current.refresh(target, folder, version, files, options)
+    local backup <close> = fs.tempdir()
+    local plan = plan_refresh(target, files, backup.path)
+    local public = (target.bucket:info() or {}).public
+    local view = readers.view(target, { public = public, settle_s = options.settle_s })
+    local changed = #plan.others + #plan.pointer
+    if changed == 0 and #plan.extra == 0 then
+        say("current/ already holds this version; nothing is sent", { { "version", version } })
+    elseif options.dry_run then
+        say("would refresh current/", { { "from", plan.before }, { "to", version }, { "replaced", changed },
+            { "removed", #plan.extra } })
+        return false
+    end
+    if changed > 0 then
+        or_put_back(target, plan, backup.path, function()
+            target:send(CURRENT, folder, plan.others, true)
+            -- Readers must be able to get every file before the manifest sends them there.
+            view:await(plan.others)
+            if plan.pointer[1] then
+                plan.is_pointer_sent = true
+                send_pointer(target, folder, plan.pointer[1])
+            end
+        end)
+    end
+    view:await(files, plan.held[MANIFEST] and plan.held[MANIFEST].sha256)
+    if #plan.extra > 0 then
+        target.bucket:remove(plan.extra)
+        say("removed from current/ what the version does not have", { { "files", #plan.extra } })
+    end
+    say("current/ is verified", { { "version", version }, { "before", plan.before },
+        { "by", public and "its public address" or "download" }, { "sent", changed } })
+    return changed > 0
+end
+
+return current
