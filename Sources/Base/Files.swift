@@ -43,7 +43,11 @@ public enum Files {
     /// The whole content, also of what has no size beforehand (a pipe, `/proc`).
     public static func read(_ path: String) throws -> [UInt8] {
         var bytes: [UInt8] = []
-        if let size = try status(path)?.size { bytes.reserveCapacity(size) }
+        if let size = try status(path)?.size {
+            // There would be no memory to say so afterwards.
+            guard size <= Memory.physicalBytes else { throw FileError("read", path: path, errno: EFBIG) }
+            bytes.reserveCapacity(size)
+        }
         try readPieces(path) { bytes.append(contentsOf: $0) }
         return bytes
     }
@@ -140,15 +144,15 @@ public enum Files {
     }
 
     /// Makes a folder and those above it; one that is there already is fine.
-    public static func makeFolder(_ path: String) throws {
-        if mkdir(path, 0o755) == 0 { return }
+    public static func makeFolder(_ path: String, mode: mode_t = 0o755) throws {
+        if mkdir(path, mode) == 0 { return }
         switch errno {
         case EEXIST:
             guard try status(path)?.kind == .folder else { throw FileError("make folder", path: path, errno: EEXIST) }
         case ENOENT where !path.isEmpty && Path.parent(path) != path:
             // A trailing slash only repeats the name; leave it out of the way up.
-            try makeFolder(Path.parent(path))
-            if mkdir(path, 0o755) != 0, errno != EEXIST { throw FileError("make folder", path: path, errno: errno) }
+            try makeFolder(Path.parent(path), mode: mode)
+            if mkdir(path, mode) != 0, errno != EEXIST { throw FileError("make folder", path: path, errno: errno) }
         default: throw FileError("make folder", path: path, errno: errno)
         }
     }
@@ -219,8 +223,8 @@ public enum Files {
     /// The path from the root without `.` and `..`, by its text alone: links are not looked up.
     public static func absolute(_ path: String) throws -> String {
         let whole = path.hasPrefix("/") ? path : Path.join(try currentFolder(), path)
-        var parts: [Substring] = []
-        for part in whole.split(separator: "/") where part != "." {
+        var parts: [String] = []
+        for part in whole.utf8.split(separator: UInt8(ascii: "/")).map({ String(Substring($0)) }) where part != "." {
             if part == ".." { _ = parts.popLast() } else { parts.append(part) }
         }
         return "/" + parts.joined(separator: "/")

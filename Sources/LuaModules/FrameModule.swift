@@ -162,9 +162,13 @@ extension Call {
     func columnOfValues(_ list: Argument, dtype: DType?) throws -> Column {
         if let column = list.tryObject(Column.self) { return try dtype.map { try column.cast(to: $0) } ?? column }
         let count = try list.field("n").optional?.int() ?? list.length()
+        guard (0...Int(Int32.max)).contains(count) else {
+            throw list.error("field 'n': 0 to \(Int32.max) expected, got \(count)")
+        }
         var values: [Value] = []
-        values.reserveCapacity(max(count, 0))
-        for index in 0..<max(count, 0) {
+        values.reserveCapacity(try min(count, list.length()))
+        for index in 0..<count {
+            if index & 0xFFFF == 0 { try Interrupt.check() }
             values.append(try scope { try list.element(index + 1).value() })
         }
         return try Column.from(values, dtype: dtype)

@@ -141,10 +141,10 @@ struct JSONListReader {
                 builder.append(number)
             }
         case let builder as FixedBuilder<Double>:
-            guard let number = Double(scanner.number()) else { return wrong }
+            guard let number = Double(scanner.number()), number.isFinite else { return wrong }
             builder.append(number)
         case let builder as FixedBuilder<Float>:
-            guard let number = Float(scanner.number()) else { return wrong }
+            guard let number = Float(scanner.number()), number.isFinite else { return wrong }
             builder.append(number)
         case let builder as FixedBuilder<UInt8>:
             if scanner.take("true") {

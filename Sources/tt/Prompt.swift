@@ -171,7 +171,7 @@ private final class EditedLines: LineReader {
             return nil
         }
         let folder = Path.join(base, "tt")
-        guard (try? makeFolder(folder, mode: 0o700)) != nil else { return nil }
+        guard (try? Files.makeFolder(folder, mode: 0o700)) != nil else { return nil }
         return Path.join(folder, "history")
     }
 }

@@ -24,7 +24,7 @@ enum Starter {
         }
         for name in missing + differing {
             let path = Path.join(folder, name)
-            try makeFolder(Path.parent(path))
+            try Files.makeFolder(Path.parent(path))
             try AtomicFile.write(Carried.content(name)!, to: path)
         }
         let same = Carried.names.count - missing.count - differing.count
@@ -38,19 +38,5 @@ enum Starter {
         guard access(path, F_OK) == 0 else { return .missing }
         let file = try MappedFile(path: path)
         return file.bytes.elementsEqual(content) ? .same : .different
-    }
-}
-
-/// Makes a folder and the ones above it; one that is there is fine.
-func makeFolder(_ path: String, mode: mode_t = 0o777) throws {
-    if mkdir(path, mode) == 0 { return }
-    let failure = errno
-    if failure == ENOENT, Path.parent(path) != path {
-        try makeFolder(Path.parent(path), mode: mode)
-        return try makeFolder(path, mode: mode)
-    }
-    var status = stat()
-    guard failure == EEXIST, stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-        throw FileError("create", path: path, errno: failure)
     }
 }

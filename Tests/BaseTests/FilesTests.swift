@@ -100,6 +100,17 @@ import Testing
         #expect(message { _ = try MappedFile(path: folder.path) } == "cannot read '\(folder.path)': Is a directory")
     }
 
+    @Test func filesBeyondAnyMemoryAreRefused() throws {
+        try write("", to: "sparse")
+        #expect(truncate(path("sparse"), 1 << 43) == 0)
+        #expect(message { _ = try Files.read(path("sparse")) } == "cannot read '\(path("sparse"))': File too large")
+    }
+
+    @Test func absolutePathsKeepAccents() throws {
+        #expect(try Files.absolute("/a/./b/../\u{301}x/") == "/a/\u{301}x")
+        #expect(try Files.absolute("/a/\u{301}x").utf8.elementsEqual("/a/\u{301}x".utf8))
+    }
+
     @Test func listsAndMatchesInByteOrder() throws {
         for name in ["b.txt", "a.txt", "Z.txt", ".hidden", "é.txt", "c.md"] { try write(name, to: name) }
         try Files.makeFolder(path("sub/deeper"))

@@ -22,6 +22,15 @@ import Testing
         #expect(dtype("") == nil)
     }
 
+    @Test func listsHoldNumbersThatAreFinite() throws {
+        let database = try open()
+        for (dtype, number) in [(DType.float64, "1e999"), (.float32, "1e39"), (.float32, "-1e39")] {
+            let types = [(name: "x", dtype: DType.list(dtype))]
+            let error = sqlError { _ = try database.query("SELECT '[1, \(number)]' AS x", types: types) }
+            #expect(error.message.contains("has a list element that is no \(dtype.name)"))
+        }
+    }
+
     @Test func expressionsTakeTheTypeOfTheirValues() throws {
         let database = try open()
         func column(_ values: String) throws -> Frame {

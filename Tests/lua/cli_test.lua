@@ -188,13 +188,29 @@ t.test("a declaration that contradicts itself is refused", function()
         return problem.message
     end
     t.equal(mistake { name = "a", options = { { flag = "--a", hlep = "x" } } },
-        "cli: option 1 has no field 'hlep'; did you mean 'help'?")
+        "cli: option 1: unknown option 'hlep' (did you mean 'help'?)")
     t.equal(mistake { name = "a", options = { { flag = "a" } } }, "cli: option 1 needs a flag such as '--name'")
     t.equal(mistake { name = "a", options = { { flag = "--a" }, { flag = "--a", key = "b" } } },
         "cli: '--a' is declared twice")
     t.equal(mistake { name = "a", options = { { flag = "--a", type = "date" } } },
         "cli: option '--a' has an unknown type 'date'")
     t.equal(mistake { name = "a", exclusive = { { "--b" } } }, "cli: '--b' of an exclusive group is not declared")
+    t.equal(mistake { options = {} }, "cli: the declaration needs the name of the script")
+    t.equal(mistake { name = "a", positional = { {} } }, "cli: positional 1 needs a name")
+    t.equal(mistake { name = "a", exclusive = { "--b" } }, "cli: exclusive group 1 must be a list of flags")
+end)
+
+t.test("arguments of another kind are refused", function()
+    local option = { flag = "--a" }
+    t.error("cli: the declaration: table expected, got number", cli.parse, 5)
+    t.error("cli: the declaration: field 'options': table expected, got number", cli.help, { name = "a", options = 5 })
+    t.error("cli: option 1: table expected, got string", cli.parse, { name = "a", options = { "--a" } })
+    t.error("bad argument #2 to 'parse' (table expected, got number)", cli.parse, { name = "a" }, 5)
+    t.error("bad argument #2 to 'parse' (element 1: string expected, got number)", cli.parse,
+        { name = "a", options = { option } }, { 5 })
+    t.error("bad argument #3 to 'parse' (function expected, got string)", cli.parse, { name = "a" }, {}, "HOME")
+    t.error("bad argument #1 to 'outside' (number expected, got string)", cli.outside, "x", {})
+    t.error("bad argument #2 to 'outside' (table expected, got nil)", cli.outside, 1)
 end)
 
 t.test("ranges are described", function()

@@ -185,5 +185,39 @@ t.test("a declaration that contradicts itself is refused", function()
     local ok, failure = pcall(config.int, { minimum = 1 })
     t.equal(ok, false)
     t.equal(failure.code, "argument")
-    t.equal(failure.message, "config.int has no option 'minimum'")
+    t.ok(failure.message:find("^bad argument #1 to 'int' %(unknown option 'minimum' "), failure.message)
+end)
+
+t.test("arguments of another kind are refused", function()
+    for message, call in pairs {
+        ["#1 to 'int' (table expected, got number)"] = function() config.int(5) end,
+        ["#1 to 'int' (field 'min': number expected, got string)"] = function() config.int { min = "1" } end,
+        ["#1 to 'list' (field 'of': table expected, got string)"] = function() config.list { of = "int" } end,
+        ["#1 to 'choice' (table expected, got nil)"] = function() config.choice() end,
+        ["#1 to 'optional' (field expected, as config.int() makes one, got number)"] = function()
+            config.optional(5)
+        end,
+        ["#1 to 'load' (string or table expected, got number)"] = function() config.load(5, {}) end,
+        ["#2 to 'load' (table expected, got nil)"] = function() config.load({}) end,
+        ["#3 to 'load' (field 'set': table expected, got string)"] = function()
+            config.load({}, {}, { set = "a=1" })
+        end,
+        ["#3 to 'load' (field 'set[1]': string expected, got number)"] = function()
+            config.load({}, {}, { set = { 1 } })
+        end,
+    } do
+        local raised = t.error("argument", call)
+        t.equal(raised.message, "bad argument " .. message)
+        t.ok(tostring(raised):find("config_test%.lua:%d+: bad argument"), tostring(raised))
+    end
+    t.error("config: entry 1 of a schema must be { name, field }", config.load, {}, { 5 })
+    t.error("config: 'a' has no declaration", config.load, {}, { a = 5 })
+end)
+
+t.test("an interrupt is no fault of the file", function()
+    local yaml, real = require "tt.yaml", require "tt.yaml".decode
+    yaml.decode = function() tt.error("interrupted", "interrupted") end
+    local ok, raised = pcall(config.load, {}, { a = config.any() }, { set = { "a=1" } })
+    yaml.decode = real
+    t.equal({ ok, raised.code }, { false, "interrupted" })
 end)

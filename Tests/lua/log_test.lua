@@ -92,6 +92,15 @@ t.test("no value makes a line fail", function()
     end
 end)
 
+t.test("settings of another kind are refused and change nothing", function()
+    local is_json = log.is_json()
+    t.error("one of debug, info, warn, error expected, got 'loud'", log.configure,
+        { json = not is_json, level = "loud" })
+    t.error("unknown option 'levl' (did you mean 'level'?)", log.configure, { json = not is_json, levl = "info" })
+    t.error("field 'clock': function or false expected, got number", log.configure, { clock = 5 })
+    t.equal(log.is_json(), is_json)
+end)
+
 t.test("fields that are no table are an error of the caller", function()
     local _, raised = pcall(function() log.info("read", 5) end)
     t.equal(raised.message, "bad argument #2 to 'info' (table expected, got number)")

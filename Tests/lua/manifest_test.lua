@@ -74,3 +74,12 @@ t.test("a manifest without a proper list is refused", function()
     fs.remove(path)
     t.error("fs.not_found", manifest.verify, dir)
 end)
+
+t.test("arguments of another kind are refused", function()
+    local dir = t.tmpdir()
+    t.error("bad argument #1 to 'build' (string expected, got nil)", manifest.build)
+    t.error("bad argument #2 to 'build' (table expected, got string)", manifest.build, dir, "other.json")
+    t.error("unknown option 'excludes' (did you mean 'exclude'?)", manifest.build, dir, { excludes = {} })
+    t.error("bad argument #2 to 'verify' (field 'name': string expected, got number)", manifest.verify, dir,
+        { name = 5 })
+end)

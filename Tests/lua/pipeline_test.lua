@@ -1,4 +1,5 @@
 -- The stage scripts as a person runs them, on a small demo database.
+local frame = require("tt.frame")
 local fs = require("tt.fs")
 local hash = require("tt.hash")
 local json = require("tt.json")
@@ -258,7 +259,28 @@ t.test("files of another model do not make a bundle", function()
     broken("positive std", function(copy)
         fs.write(copy .. "/normalizer.json", '{"user_numeric": {"a": {"mean": 0, "std": 0}}, "item_numeric": {}}')
     end)
+    for expected, embedding in pairs({ ["lacks the columns"] = frame.column({ "text" }),
+        ["has no vector"] = frame.column({ json.null }, "list<float32>") }) do
+        broken(expected, function(copy)
+            parquet.write(copy .. "/video_embeddings.parquet",
+                frame.from_table({ video_id = { "v" } }):with({ embedding = embedding }))
+        end)
+    end
     broken("symbolic link", function(copy) os.execute(("ln -s /etc/passwd %s/more.txt"):format(quote(copy))) end)
+end)
+
+t.test("an interrupt while a bundle is checked is no damage", function()
+    local folder = t.tmpdir()
+    local function interrupted(owner, name, call, ...)
+        local real = owner[name]
+        owner[name] = function() tt.error("interrupted", "interrupted") end
+        local ok, raised = pcall(call, ...)
+        owner[name] = real
+        t.equal({ ok, raised.code }, { false, "interrupted" })
+    end
+    for _, name in ipairs(ARTIFACTS) do fs.copy(shared .. "/artifacts/" .. name, folder .. "/" .. name) end
+    interrupted(json, "read", require("two_tower.bundle").check, folder, require("two_tower.features"))
+    interrupted(string, "byte", require("two_tower.onnx_properties").read, folder .. "/user_tower.onnx")
 end)
 
 t.test("a checkpoint decides over dimensions, a contradicting configuration is refused", function()
@@ -293,6 +315,33 @@ t.test("a checkpoint without reference times takes the newest release", function
     local output, status = tt_run(folder, "export.lua", "--checkpoint", "foreign.pt")
     t.equal(status, 1, output)
     t.ok(output:find("no part of the two towers", 1, true), output)
+end)
+
+t.test("a checkpoint of other things is refused by its path", function()
+    local checkpoint, checkpoints = require("tt.checkpoint"), require("two_tower.checkpoints")
+    local set = require("two_tower.features")
+    local path = t.tmpdir() .. "/foreign.pt"
+    local function refused(expected, change)
+        local content = checkpoint.load(shared .. "/checkpoints/latest.pt")
+        local other = change(content)
+        checkpoint.save(path, other == nil and content or other)
+        local raised = t.error("checkpoint.content", checkpoints.load, path, set)
+        t.ok(raised.message:find(path, 1, true) and raised.message:find(expected, 1, true), raised.message)
+    end
+    refused("has no pipeline section", function() return "text" end)
+    refused("'user_tower.backbone.0.bias' is no tensor", function(content)
+        content.model_state["user_tower.backbone.0.bias"] = "text"
+    end)
+    refused("'user_tower.backbone.0.bias' is no tensor", function(content)
+        content.model_state["user_tower.backbone.0.bias"] = json.null
+    end)
+    refused("pipeline lacks tag_vocab", function(content) content.pipeline.tag_vocab[1] = 1 end)
+    refused("must hold feature_names, mean and scale", function(content)
+        content.pipeline.user_numeric_normalizer.feature_names[1] = { "a" }
+    end)
+    refused("must hold feature_names, mean and scale", function(content)
+        content.pipeline.item_numeric_normalizer.scale[1] = "1"
+    end)
 end)
 
 t.test("a model that is not finite or gives no direction is refused", function()

@@ -72,11 +72,17 @@ function tt.class(name) end
 --- ```
 function tt.carried(path) end
 
+--- Checks what a function written in Lua is called with.
+tt.arguments = require "tt.arguments"
+
 --- PyTorch archives and safetensors files.
 tt.checkpoint = require "tt.checkpoint"
 
 --- Declares a script's options; gives its help.
 tt.cli = require "tt.cli"
+
+--- Lays out the text of `--help`.
+tt.cli_help = require "tt.cli_help"
 
 --- Reads a configuration by a schema, strictly.
 tt.config = require "tt.config"

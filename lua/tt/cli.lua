@@ -2,6 +2,9 @@
 
 -- Declares a script's options: reads them, checks them, and writes the help from the same declaration.
 
+local arguments = require "tt.arguments"
+local cli_help = require "tt.cli_help"
+
 local _, native = ...
 
 ---@class tt.cli
@@ -49,12 +52,24 @@ local cli = {}
 ---@field exclusive? table[] groups of flags of which at most one is given; `required = true` in a group: exactly one
 ---@field examples? string[] command lines shown at the end of the help
 
-local WIDTH = 100
 local PLACEHOLDER = { int = "N", number = "NUMBER", path = "PATH", string = "TEXT", choice = "NAME" }
-local RULES = { "type", "help", "default", "choices", "min", "max", "above", "below", "multiple", "required", "key" }
-local OPTION_FIELDS = { "flag", "short", "aliases", "value", "env", "secret", table.unpack(RULES) }
-local POSITIONAL_FIELDS = { "name", table.unpack(RULES) }
-local SPEC_FIELDS = { "name", "summary", "description", "options", "positional", "exclusive", "examples" }
+
+local function with_common(fields)
+    for _, name in ipairs { "type", "help", "key" } do fields[name] = "string" end
+    for _, name in ipairs { "min", "max", "above", "below" } do fields[name] = "number" end
+    fields.default, fields.choices, fields.multiple, fields.required = "any", "table", "boolean", "boolean"
+    return fields
+end
+
+-- What a declaration holds, and of which kind it is.
+local OPTION = with_common {
+    flag = "string", short = "string", aliases = "table", value = "string", env = "string", secret = "boolean",
+}
+local POSITIONAL = with_common { name = "string" }
+local SPEC = {
+    name = "string", summary = "string", description = "string", options = "table", positional = "table",
+    exclusive = "table", examples = "table",
+}
 
 --- Finds the name that a mistyped one probably means.
 ---
@@ -85,6 +100,8 @@ function cli.columns() return native.columns() end
 ---@param rule { min?: number, max?: number, above?: number, below?: number }
 ---@return string? problem nil when the number is in the range
 function cli.outside(number, rule)
+    arguments.check("outside", 1, number, "number")
+    arguments.check("outside", 2, rule, "table")
     local fine = (not rule.min or number >= rule.min) and (not rule.max or number <= rule.max)
         and (not rule.above or number > rule.above) and (not rule.below or number < rule.below)
     if fine then return nil end
@@ -101,16 +118,9 @@ end
 
 local function mistake(format, ...) tt.error("argument", "cli: " .. format:format(...)) end
 
-local function check_fields(what, given, allowed)
-    if type(given) ~= "table" then mistake("%s must be a table, not %s", what, type(given)) end
-    local known = {}
-    for _, name in ipairs(allowed) do known[name] = true end
-    for name in pairs(given) do
-        if not known[name] then
-            local near = cli.nearest(tostring(name), allowed)
-            mistake("%s has no field '%s'%s", what, name, near and ("; did you mean '" .. near .. "'?") or "")
-        end
-    end
+local function check_fields(what, given, kinds)
+    local problem = arguments.problem(given, kinds)
+    if problem then mistake("%s: %s", what, problem) end
 end
 
 local function key_of(text) return (text:lower():gsub("-", "_")) end
@@ -136,7 +146,8 @@ end
 
 -- Checks the declaration and gives { name, options, positional, exclusive, by_name, names }.
 local function declare(spec)
-    check_fields("the declaration", spec, SPEC_FIELDS)
+    check_fields("the declaration", spec, SPEC)
+    if not spec.name then mistake("the declaration needs the name of the script") end
     local command = { spec = spec, options = {}, positional = {}, exclusive = {}, by_name = {}, names = {} }
     local keys = {}
     local function take_key(what, key)
@@ -149,7 +160,7 @@ local function declare(spec)
         command.names[#command.names + 1] = name
     end
     for index, given in ipairs(spec.options or {}) do
-        check_fields("option " .. index, given, OPTION_FIELDS)
+        check_fields("option " .. index, given, OPTION)
         local flag = given.flag
         if type(flag) ~= "string" or not flag:match("^%-%-[%w][%w-]*$") then
             mistake("option %d needs a flag such as '--name'", index)
@@ -166,7 +177,8 @@ local function declare(spec)
         command.options[index] = option
     end
     for index, given in ipairs(spec.positional or {}) do
-        check_fields("positional " .. index, given, POSITIONAL_FIELDS)
+        check_fields("positional " .. index, given, POSITIONAL)
+        if not given.name then mistake("positional %d needs a name", index) end
         local kind = given.type or (given.choices and "choice") or "string"
         local positional = with_rules(("argument %s"):format(given.name), given, kind)
         positional.key = given.key or key_of(given.name)
@@ -175,7 +187,8 @@ local function declare(spec)
         if given.multiple and index < #spec.positional then mistake("only the last argument can be multiple") end
         command.positional[index] = positional
     end
-    for _, given in ipairs(spec.exclusive or {}) do
+    for number, given in ipairs(spec.exclusive or {}) do
+        if type(given) ~= "table" then mistake("exclusive group %d must be a list of flags", number) end
         local group = { required = given.required }
         for index, flag in ipairs(given) do
             group[index] = command.by_name[flag] or mistake("'%s' of an exclusive group is not declared", flag)
@@ -183,107 +196,6 @@ local function declare(spec)
         command.exclusive[#command.exclusive + 1] = group
     end
     return command
-end
-
--- The help
-
-local function wrap(text, width)
-    local lines, line = {}, ""
-    for word in text:gmatch("%S+") do
-        local longer = line == "" and word or line .. " " .. word
-        if line ~= "" and (utf8.len(longer) or #longer) > width then
-            lines[#lines + 1] = line
-            longer = word
-        end
-        line = longer
-    end
-    lines[#lines + 1] = line
-    return lines
-end
-
-local function spelled(option)
-    return option.type == "bool" and option.flag or option.flag .. " " .. option.value
-end
-
-local function shown(value)
-    if type(value) ~= "table" then return tostring(value) end
-    local parts = {}
-    for index, element in ipairs(value) do parts[index] = tostring(element) end
-    return table.concat(parts, ", ")
-end
-
-local function facts(rule)
-    local list = {}
-    local function add(...) list[#list + 1] = string.format(...) end
-    if rule.required then add("required") end
-    if rule.type == "choice" then
-        add("one of %s", table.concat(rule.choices, ", "))
-    elseif rule.type == "int" or rule.type == "number" then
-        local range = ""
-        if rule.min and rule.max then
-            range = (" %s..%s"):format(rule.min, rule.max)
-        else
-            for _, name in ipairs { "min", "above", "max", "below" } do
-                local word = ({ min = "from", max = "up to" })[name] or name
-                if rule[name] then range = ("%s %s %s"):format(range, word, rule[name]) end
-            end
-        end
-        add("%s%s", rule.type, range)
-    end
-    if rule.multiple then add("may be repeated") end
-    local default = rule.default
-    local empty = default == nil or default == false or (type(default) == "table" and #default == 0)
-    if not empty and not rule.secret then add("default %s", shown(default)) end
-    if rule.env then add("environment %s", rule.env) end
-    if rule.aliases and #rule.aliases > 0 then add("also %s", table.concat(rule.aliases, ", ")) end
-    return #list > 0 and ("(%s)"):format(table.concat(list, "; ")) or ""
-end
-
-local function section(lines, title, rows)
-    if #rows == 0 then return end
-    -- Text starts in one column; a name too long for it has its text on the next line.
-    local column = 0
-    for _, row in ipairs(rows) do
-        local length = utf8.len(row[1]) or #row[1]
-        if length <= 28 then column = math.max(column, length + 2) end
-    end
-    lines[#lines + 1] = ""
-    lines[#lines + 1] = title
-    for _, row in ipairs(rows) do
-        local left = "  " .. row[1]
-        local length = utf8.len(row[1]) or #row[1]
-        local text = wrap(row[2], WIDTH - column - 2)
-        if length + 2 > column then
-            lines[#lines + 1] = left
-        else
-            lines[#lines + 1] = (left .. (" "):rep(column - length) .. table.remove(text, 1)):gsub("%s+$", "")
-        end
-        for _, more in ipairs(text) do lines[#lines + 1] = (" "):rep(column + 2) .. more end
-    end
-end
-
-local function usage_line(command)
-    local parts = { "Usage: tt " .. command.spec.name }
-    local grouped = {}
-    for _, group in ipairs(command.exclusive) do
-        if group.required then
-            local names = {}
-            for index, option in ipairs(group) do
-                names[index] = spelled(option)
-                grouped[option] = true
-            end
-            parts[#parts + 1] = ("(%s)"):format(table.concat(names, " | "))
-        end
-    end
-    for _, option in ipairs(command.options) do
-        if option.required and not grouped[option] then parts[#parts + 1] = spelled(option) end
-    end
-    parts[#parts + 1] = "[options]"
-    for _, positional in ipairs(command.positional) do
-        local name = positional.name .. (positional.multiple and "..." or "")
-        parts[#parts + 1] = positional.required and name or ("[%s]"):format(name)
-    end
-    return table.concat(parts, " ")
 end
 
 --- Gives the text that `--help` prints.
@@ -295,38 +207,7 @@ end
 --- ```
 ---@param spec tt.cli.Spec
 ---@return string text ends with a newline
-function cli.help(spec)
-    local command = declare(spec)
-    local lines = { usage_line(command) }
-    for _, text in ipairs { spec.summary or false, spec.description or false } do
-        if text then
-            lines[#lines + 1] = ""
-            for _, line in ipairs(wrap(text, WIDTH)) do lines[#lines + 1] = line end
-        end
-    end
-    local rows = {}
-    for _, positional in ipairs(command.positional) do
-        -- The usage line already tells which ones are required.
-        local rule = setmetatable({ required = false }, { __index = positional })
-        rows[#rows + 1] = { positional.name, (positional.help or "") .. " " .. facts(rule) }
-    end
-    section(lines, "Arguments:", rows)
-    rows = {}
-    for _, option in ipairs(command.options) do
-        local left = spelled(option)
-        if option.type == "bool" and option.default then left = "--[no-]" .. option.flag:sub(3) end
-        if option.short then left = option.short .. ", " .. left end
-        rows[#rows + 1] = { left, (option.help or "") .. " " .. facts(option) }
-    end
-    rows[#rows + 1] = { command.by_name["-h"] and "--help" or "-h, --help", "Show this text and exit." }
-    section(lines, "Options:", rows)
-    if spec.examples then
-        lines[#lines + 1] = ""
-        lines[#lines + 1] = "Examples:"
-        for _, example in ipairs(spec.examples) do lines[#lines + 1] = "  " .. example end
-    end
-    return table.concat(lines, "\n") .. "\n"
-end
+function cli.help(spec) return cli_help.text(declare(spec)) end
 
 -- The arguments
 
@@ -421,7 +302,7 @@ local function read_arguments(command, args, result, origin)
                     index = index + 1
                     text = args[index]
                     if not text or looks_like_option(text, command) then
-                        wrong(command, "%s needs a value: %s", option.what, spelled(option))
+                        wrong(command, "%s needs a value: %s", option.what, cli_help.spelled(option))
                     end
                 end
                 store(result, option, convert(command, option, option.what, text))
@@ -472,7 +353,7 @@ local function check_groups(command, origin)
     for _, group in ipairs(command.exclusive) do
         local given, all = {}, {}
         for index, option in ipairs(group) do
-            all[index] = ("'%s'"):format(spelled(option))
+            all[index] = ("'%s'"):format(cli_help.spelled(option))
             if origin[option.key] then
                 local variable = origin[option.key] == "environment" and (" (from %s)"):format(option.env) or ""
                 given[#given + 1] = ("'%s'%s"):format(option.flag, variable)
@@ -518,7 +399,14 @@ end
 ---@return table<string, "flag"|"environment"|"argument"> origin nil where a default was used
 function cli.parse(spec, args, getenv)
     local command = declare(spec)
+    arguments.check("parse", 2, args, "table", "nil")
+    arguments.check("parse", 3, getenv, "function", "nil")
     args = args or arg or {}
+    for index, token in ipairs(args) do
+        if type(token) ~= "string" then
+            arguments.refuse("parse", 2, ("element %d: string expected, got %s"):format(index, type(token)))
+        end
+    end
     for _, token in ipairs(args) do
         if token == "--" then break end
         if token == "--help" or (token == "-h" and not command.by_name["-h"]) then
@@ -533,7 +421,7 @@ function cli.parse(spec, args, getenv)
     for _, option in ipairs(command.options) do
         if option.required and not origin[option.key] then
             local variable = option.env and (" (or environment variable %s)"):format(option.env) or ""
-            wrong(command, "missing option '%s'%s", spelled(option), variable)
+            wrong(command, "missing option '%s'%s", cli_help.spelled(option), variable)
         end
     end
     read_positional(command, rest, result, origin)

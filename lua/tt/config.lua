@@ -2,6 +2,7 @@
 
 -- Reads a configuration by a schema that is written as nested Lua tables: defaults, types, ranges, strict names.
 
+local arguments = require "tt.arguments"
 local cli = require "tt.cli"
 local fs = require "tt.fs"
 local json = require "tt.json"
@@ -36,22 +37,15 @@ local config = {}
 
 local Field = {}
 
-local function field(kind, rule, allowed)
-    rule = rule or {}
+-- Declares a field of a kind, whose rule may have the fields of `kinds` beside the common ones.
+local function field(kind, rule, kinds)
+    kinds.default, kinds.check = "any", "function"
     local made = { kind = kind }
-    local known = { "default", "check", table.unpack(allowed) }
-    for name, value in pairs(rule) do
-        local found = false
-        for _, word in ipairs(known) do found = found or word == name end
-        if not found then
-            local near = cli.nearest(tostring(name), known)
-            tt.error("argument", ("config.%s has no option '%s'%s"):format(
-                kind, name, near and ("; did you mean '%s'?"):format(near) or ""), nil, 3)
-        end
-        made[name] = value
-    end
+    for name, value in pairs(arguments.options(kind, 1, rule, kinds)) do made[name] = value end
     return setmetatable(made, Field)
 end
+
+local function bounds() return { min = "number", max = "number", above = "number", below = "number" } end
 
 --- Declares a whole number.
 ---
@@ -61,7 +55,7 @@ end
 --- ```
 ---@param rule? tt.config.NumberRule
 ---@return tt.config.Field
-function config.int(rule) return field("int", rule, { "min", "max", "above", "below" }) end
+function config.int(rule) return field("int", rule, bounds()) end
 
 --- Declares a finite number; the result is a float, also when the file says `1`.
 ---
@@ -71,7 +65,7 @@ function config.int(rule) return field("int", rule, { "min", "max", "above", "be
 --- ```
 ---@param rule? tt.config.NumberRule
 ---@return tt.config.Field
-function config.number(rule) return field("number", rule, { "min", "max", "above", "below" }) end
+function config.number(rule) return field("number", rule, bounds()) end
 
 --- Declares a text.
 ---
@@ -81,7 +75,7 @@ function config.number(rule) return field("number", rule, { "min", "max", "above
 --- ```
 ---@param rule? tt.config.StringRule
 ---@return tt.config.Field
-function config.string(rule) return field("string", rule, { "empty", "pattern" }) end
+function config.string(rule) return field("string", rule, { empty = "boolean", pattern = "string" }) end
 
 --- Declares a boolean.
 ---
@@ -102,7 +96,9 @@ function config.bool(rule) return field("bool", rule, {}) end
 --- ```
 ---@param rule? tt.config.ListRule
 ---@return tt.config.Field
-function config.list(rule) return field("list", rule, { "of", "min_length", "max_length" }) end
+function config.list(rule)
+    return field("list", rule, { of = "table", min_length = "integer", max_length = "integer" })
+end
 
 --- Declares a map with free keys.
 ---
@@ -113,7 +109,7 @@ function config.list(rule) return field("list", rule, { "of", "min_length", "max
 --- ```
 ---@param rule? tt.config.MapRule
 ---@return tt.config.Field
-function config.map(rule) return field("map", rule, { "of" }) end
+function config.map(rule) return field("map", rule, { of = "table" }) end
 
 --- Declares one of a few texts.
 ---
@@ -125,6 +121,7 @@ function config.map(rule) return field("map", rule, { "of" }) end
 ---@param rule tt.config.Rule the texts, and the rule's own fields
 ---@return tt.config.Field
 function config.choice(rule)
+    arguments.check("choice", 1, rule, "table")
     local options, choices = {}, table.move(rule, 1, #rule, 1, {})
     for name, value in pairs(rule) do
         if math.type(name) ~= "integer" then options[name] = value end
@@ -155,6 +152,9 @@ function config.any(rule) return field("any", rule, {}) end
 ---@param inner tt.config.Field
 ---@return tt.config.Field
 function config.optional(inner)
+    if getmetatable(inner) ~= Field then
+        arguments.refuse("optional", 1, "field expected, as config.int() makes one, got " .. type(inner))
+    end
     local made = {}
     for name, value in pairs(inner) do made[name] = value end
     made.optional = true
@@ -174,12 +174,14 @@ local function section_of(schema)
         made.fields[name] = getmetatable(inner) == Field and inner or section_of(inner)
     end
     if #schema > 0 then
-        for _, pair in ipairs(schema) do add(pair[1], pair[2]) end
+        for index, pair in ipairs(schema) do
+            if type(pair) ~= "table" or type(pair[1]) ~= "string" then
+                tt.error("argument", ("config: entry %d of a schema must be { name, field }"):format(index))
+            end
+            add(pair[1], pair[2])
+        end
     else
-        local names = {}
-        for name in pairs(schema) do names[#names + 1] = name end
-        table.sort(names)
-        for _, name in ipairs(names) do add(name, schema[name]) end
+        for _, name in ipairs(json.keys(schema)) do add(name, schema[name]) end
     end
     return made
 end
@@ -206,24 +208,6 @@ end
 
 local function join(path, name) return path == "" and name or path .. "." .. name end
 
--- Keys of a map in the order of the file, otherwise sorted.
-local function keys_of(value)
-    local meta = getmetatable(value)
-    local keys, seen = {}, {}
-    for _, key in ipairs(type(meta) == "table" and meta.__order or {}) do
-        if value[key] ~= nil and not seen[key] then
-            keys[#keys + 1] = key
-            seen[key] = true
-        end
-    end
-    local rest = {}
-    for key in pairs(value) do
-        if not seen[key] then rest[#rest + 1] = key end
-    end
-    table.sort(rest, function(a, b) return tostring(a) < tostring(b) end)
-    return table.move(rest, 1, #rest, #keys + 1, keys)
-end
-
 local function ordered(value, names)
     local present = {}
     for _, name in ipairs(names) do
@@ -237,7 +221,7 @@ local function copied(value)
     local copy = {}
     for key, inner in pairs(value) do copy[key] = copied(inner) end
     local kind = shape(value)
-    if kind == "map" then return ordered(copy, keys_of(value)) end
+    if kind == "map" then return ordered(copy, json.keys(value)) end
     return kind == "list" and json.array(copy) or setmetatable(copy, getmetatable(value))
 end
 
@@ -320,7 +304,7 @@ end
 
 checks.map = function(run, rule, value, path)
     if type(value) ~= "table" or shape(value) == "list" then return nil, "must be a map, not " .. describe(value) end
-    local result, keys = {}, keys_of(value)
+    local result, keys = {}, json.keys(value)
     for _, key in ipairs(keys) do
         if type(key) ~= "string" then return nil, ("has the key %s; keys must be text"):format(key) end
         result[key] = check_value(run, node_of(rule.of or config.any()), value[key], join(path, key))
@@ -343,7 +327,7 @@ local function check_section(run, section, value, path)
         note(run, path, "%s must be a map, not %s", what, describe(value))
         return nil
     end
-    for _, key in ipairs(keys_of(value)) do
+    for _, key in ipairs(json.keys(value)) do
         if not section.fields[key] then unknown(run, section, path, key) end
     end
     local result = {}
@@ -384,6 +368,7 @@ local function override(run, root, raw, text)
     run.overrides[path] = text
     local ok, decoded = pcall(yaml.decode, value)
     if not ok then
+        if decoded.code == "interrupted" then error(decoded, 0) end
         -- The place within the override helps nobody.
         local why = decoded.message:gsub("^invalid YAML at line %d+, column %d+: ", "")
         tt.error("config", ("--set %s: %s"):format(text, why))
@@ -413,17 +398,17 @@ local function override(run, root, raw, text)
     end
 end
 
+-- What a call gives; its errors are those of a configuration.
+local function reading(call, ...)
+    local ok, result = pcall(call, ...)
+    if ok then return result end
+    if result.code == "interrupted" then error(result, 0) end
+    tt.error("config", result.message)
+end
+
 local function read_file(path)
-    local ok, text = pcall(fs.read, path)
-    if not ok then
-        if text.code == "interrupted" then error(text, 0) end
-        tt.error("config", text.message)
-    end
-    local values, lines
-    ok, values = pcall(yaml.decode, text, path)
-    if ok then ok, lines = pcall(yaml.lines, text, path) end
-    if not ok then tt.error("config", (values or lines).message) end
-    return values, lines
+    local text = reading(fs.read, path)
+    return reading(yaml.decode, text, path), reading(yaml.lines, text, path)
 end
 
 --- Reads a YAML file (or takes a table), merges it over the schema's defaults and checks every value.
@@ -457,6 +442,9 @@ end
 ---@param opts? { set?: string[] } overrides `key.inner=value`, the value in YAML's scalar or flow syntax
 ---@return table values nested like the schema, complete and in its order
 function config.load(source, schema, opts)
+    arguments.check("load", 1, source, "string", "table", "nil")
+    arguments.check("load", 2, schema, "table")
+    opts = arguments.options("load", 3, opts, { set = "table" })
     local run = { lines = {}, overrides = {}, problems = {} }
     local raw = source
     if type(source) == "string" then
@@ -466,7 +454,10 @@ function config.load(source, schema, opts)
     local root = section_of(schema)
     raw = type(raw) == "table" and copied(raw) or raw
     if is_null(raw) then raw = {} end
-    for _, text in ipairs(opts and opts.set or {}) do
+    for index, text in ipairs(opts.set or {}) do
+        if type(text) ~= "string" then
+            arguments.refuse("load", 3, ("field 'set[%d]': string expected, got %s"):format(index, type(text)))
+        end
         if type(raw) == "table" then override(run, root, raw, text) end
     end
     local values = check_section(run, root, raw, "")

@@ -1,26 +1,21 @@
 -- The Lua half of tt.json: marks that tell lists from maps and fix the order of members.
 -- Documented in lua/meta/tt/json.lua.
 
+local arguments = require "tt.arguments"
+
 local _, json = ...
 
 local ARRAY = { __array = true }
 
--- Names the caller's line, which the failing of a line in here would not.
-local function need_table(value, name)
-    if type(value) ~= "table" then
-        tt.error("argument", ("bad argument #1 to '%s' (table expected, got %s)"):format(name, type(value)), nil, 3)
-    end
-end
-
 function json.array(list)
-    need_table(list, "array")
+    arguments.check("array", 1, list, "table")
     local meta = getmetatable(list)
     if meta and meta.__array then return list end
     return setmetatable(list, ARRAY)
 end
 
 function json.object(members)
-    need_table(members, "object")
+    arguments.check("object", 1, members, "table")
     local result, order = {}, {}
     for index, member in ipairs(members) do
         local name, value
@@ -37,6 +32,24 @@ function json.object(members)
         end
     end
     return setmetatable(result, { __order = order })
+end
+
+function json.keys(map)
+    arguments.check("keys", 1, map, "table")
+    local meta = getmetatable(map)
+    local keys, seen = {}, {}
+    for _, key in ipairs(type(meta) == "table" and meta.__order or {}) do
+        if map[key] ~= nil and not seen[key] then
+            keys[#keys + 1] = key
+            seen[key] = true
+        end
+    end
+    local rest = {}
+    for key in pairs(map) do
+        if not seen[key] then rest[#rest + 1] = key end
+    end
+    table.sort(rest, function(a, b) return tostring(a) < tostring(b) end)
+    return table.move(rest, 1, #rest, #keys + 1, keys)
 end
 
 return json

@@ -2,6 +2,7 @@
 
 -- Writes what happens to standard error: lines for people, or JSON lines for machines.
 
+local arguments = require "tt.arguments"
 local json = require "tt.json"
 local time = require "tt.time"
 
@@ -81,24 +82,6 @@ local function plain(name, value, depth)
     return valid(log.masked(tostring(value)))
 end
 
--- Names of the fields in their `__order`, otherwise sorted.
-local function names_of(fields)
-    local meta = getmetatable(fields)
-    local names, seen = {}, {}
-    for _, name in ipairs(type(meta) == "table" and meta.__order or {}) do
-        if fields[name] ~= nil and not seen[name] then
-            names[#names + 1] = name
-            seen[name] = true
-        end
-    end
-    local rest = {}
-    for name in pairs(fields) do
-        if not seen[name] then rest[#rest + 1] = name end
-    end
-    table.sort(rest, function(a, b) return tostring(a) < tostring(b) end)
-    return table.move(rest, 1, #rest, #names + 1, names)
-end
-
 local function in_text(value)
     if math.type(value) == "float" then return ("%.6g"):format(value) end
     if type(value) == "table" then return json.encode(value) end
@@ -111,7 +94,7 @@ local function text_line(now, level, message, fields)
     -- Local time, as a person at the terminal reads it; the JSON form has UTC.
     local line = ("%s %-5s %s"):format(os.date("%H:%M:%S", now // 1000000), level, message)
     local first = true
-    for _, name in ipairs(names_of(fields)) do
+    for _, name in ipairs(json.keys(fields)) do
         line = ("%s%s%s=%s"):format(line, first and "  " or " ", name, in_text(plain(name, fields[name], 1)))
         first = false
     end
@@ -122,7 +105,7 @@ local RESERVED = { ts = true, level = true, msg = true }
 
 local function json_line(now, level, message, fields)
     local members = { { "ts", time.format(now) }, { "level", level }, { "msg", message } }
-    for _, name in ipairs(names_of(fields)) do
+    for _, name in ipairs(json.keys(fields)) do
         local shown = valid(tostring(name))
         members[#members + 1] = { RESERVED[shown] and shown .. "_" or shown, plain(name, fields[name], 1) }
     end
@@ -131,7 +114,7 @@ end
 
 local function write(level, message, fields)
     if fields ~= nil and type(fields) ~= "table" then
-        tt.error("argument", ("bad argument #2 to '%s' (table expected, got %s)"):format(level, type(fields)), nil, 3)
+        arguments.refuse(level, 2, "table expected, got " .. type(fields), 4)
     end
     if LEVELS[level] < settings.level then return end
     local now = settings.clock and settings.clock() or time.now()
@@ -180,20 +163,21 @@ function log.overlay(shown) overlay = shown end
 --- Raises `argument` for an unknown setting or level.
 ---@param changes tt.log.Settings
 function log.configure(changes)
-    if type(changes) ~= "table" then
-        tt.error("argument", ("bad argument #1 to 'configure' (table expected, got %s)"):format(type(changes)), nil, 2)
+    arguments.check("configure", 1, changes, "table")
+    arguments.options("configure", 1, changes, { json = "boolean", level = "string", output = "any", clock = "any" })
+    if changes.level and not LEVELS[changes.level] then
+        arguments.refuse("configure", 1, ("field 'level': one of %s expected, got '%s'"):format(
+            table.concat(NAMES, ", "), changes.level))
+    end
+    for _, name in ipairs { "output", "clock" } do
+        if changes[name] and type(changes[name]) ~= "function" then
+            arguments.refuse("configure", 1, ("field '%s': function or false expected, got %s"):format(
+                name, type(changes[name])))
+        end
     end
     for name, value in pairs(changes) do
-        if name == "level" then
-            settings.level = LEVELS[value] or tt.error(
-                "argument", ("log level must be one of %s, not '%s'"):format(table.concat(NAMES, ", "), value))
-        elseif name == "json" then
-            settings.json = value
-        elseif name == "output" or name == "clock" then
-            settings[name] = value or nil
-        else
-            tt.error("argument", ("log.configure has no setting '%s'"):format(name))
-        end
+        if name == "level" then value = LEVELS[value] end
+        settings[name] = value
     end
 end
 

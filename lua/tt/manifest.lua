@@ -2,6 +2,7 @@
 
 -- Lists the files of a bundle with their digests, and checks a bundle against such a list.
 
+local arguments = require "tt.arguments"
 local fs = require "tt.fs"
 local hash = require "tt.hash"
 local json = require "tt.json"
@@ -19,6 +20,7 @@ local manifest = {}
 ---@field exclude? string[] relative paths that are not listed either
 
 local NAME = "manifest.json"
+local OPTIONS = { name = "string", exclude = "table" }
 
 local function refuse(path, why)
     tt.error("manifest.file", ("'%s' %s"):format(path, why), { path = path })
@@ -47,8 +49,8 @@ local function collect(dir, prefix, skipped, found)
 end
 
 local function listed(dir, opts)
-    local skipped = { [opts and opts.name or NAME] = true }
-    for _, path in ipairs(opts and opts.exclude or {}) do skipped[path] = true end
+    local skipped = { [opts.name or NAME] = true }
+    for _, path in ipairs(opts.exclude or {}) do skipped[path] = true end
     local found = collect(dir, "", skipped, {})
     table.sort(found, function(a, b) return a.path < b.path end)
     return found
@@ -70,6 +72,8 @@ end
 ---@param opts? tt.manifest.Options
 ---@return tt.manifest.File[] files
 function manifest.build(dir, opts)
+    arguments.check("build", 1, dir, "string")
+    opts = arguments.options("build", 2, opts, OPTIONS)
     local files = {}
     for index, file in ipairs(listed(dir, opts)) do
         files[index] = json.object {
@@ -122,7 +126,9 @@ end
 ---@param opts? tt.manifest.Options
 ---@return table content the parsed manifest
 function manifest.verify(dir, opts)
-    local name = opts and opts.name or NAME
+    arguments.check("verify", 1, dir, "string")
+    opts = arguments.options("verify", 2, opts, OPTIONS)
+    local name = opts.name or NAME
     local content, expected = expected_files(dir, name)
     local problems = {}
     for _, file in ipairs(listed(dir, opts)) do

@@ -2,6 +2,7 @@
 
 -- Shows how far a loop is: a bar on a terminal, a line every few seconds in a log, nothing when the log is JSON.
 
+local arguments = require "tt.arguments"
 local cli = require "tt.cli"
 local log = require "tt.log"
 local time = require "tt.time"
@@ -22,6 +23,11 @@ local progress = {}
 ---@field done number how much is done
 local Bar = {}
 Bar.__index = Bar
+
+local OPTIONS = {
+    total = "number", label = "string", unit = "string", interval_s = "number", columns = "any", output = "function",
+    clock = "function",
+}
 
 -- Seconds between two drawings on a terminal.
 local REDRAW_S = 0.1
@@ -203,20 +209,7 @@ Bar.__close = finish
 ---@param opts? tt.progress.Options
 ---@return tt.progress.Bar
 function progress.bar(opts)
-    opts = opts or {}
-    if type(opts) ~= "table" then
-        tt.error("argument", ("bad argument #1 to 'bar' (table expected, got %s)"):format(type(opts)), nil, 2)
-    end
-    local allowed = { "total", "label", "unit", "interval_s", "columns", "output", "clock" }
-    for name in pairs(opts) do
-        local known = false
-        for _, word in ipairs(allowed) do known = known or word == name end
-        if not known then
-            local near = cli.nearest(tostring(name), allowed)
-            tt.error("argument", ("progress.bar has no option '%s'%s"):format(
-                name, near and ("; did you mean '%s'?"):format(near) or ""), nil, 2)
-        end
-    end
+    opts = arguments.options("bar", 1, opts, OPTIONS)
     local columns = opts.columns
     if columns == nil then columns = cli.columns() or false end
     local clock = opts.clock or time.monotonic

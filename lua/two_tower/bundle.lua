@@ -21,6 +21,7 @@ local function read_json(folder, name)
     local path = fs.join(folder, name)
     if not fs.exists(path) then refuse(folder, "%s is missing; run the export stage", name) end
     local ok, value = pcall(json.read, path)
+    if not ok and value.code == "interrupted" then error(value, 0) end
     if not ok then refuse(folder, "%s is not readable: %s", name, value.message or tostring(value)) end
     if type(value) ~= "table" then refuse(folder, "%s holds no JSON object", name) end
     return value
@@ -68,6 +69,23 @@ local function check_normalizer(folder, schema)
     end
 end
 
+-- The length of the first vector; nil when there is none.
+local function embedding_dim(folder, file)
+    local dtypes = {}
+    for _, column in ipairs(file:schema()) do dtypes[column.name] = column.dtype end
+    if dtypes.video_id ~= "string" and dtypes.video_id ~= "uuid" or dtypes.embedding ~= "list<float32>" then
+        refuse(folder, "%s lacks the columns video_id (text) and embedding (a list of 32-bit floats)",
+            artifacts.EMBEDDINGS)
+    end
+    for group, rows in ipairs(file:row_group_heights()) do
+        if rows > 0 then
+            local dim = file:read_row_group(group, { columns = { "embedding" } }):head(1).embedding:len()[1]
+            if not dim then refuse(folder, "the first video of %s has no vector", artifacts.EMBEDDINGS) end
+            return dim
+        end
+    end
+end
+
 --- Checks a directory: every required artifact is there and readable, dimensions and fingerprints agree.
 ---@param folder string
 ---@param set two_tower.FeatureSet
@@ -106,9 +124,9 @@ function bundle.check(folder, set)
     check_normalizer(folder, schema)
 
     local file <close> = parquet.open(fs.join(folder, artifacts.EMBEDDINGS))
-    local dim = file:height() > 0 and #file:read_row_group(1):head(1).embedding[1] or meta.embedding_dim
     agree(folder, "the embedding dimension", { artifacts.SCHEMA, schema.embedding_dim },
-        { artifacts.META, meta.embedding_dim }, { artifacts.EMBEDDINGS, dim })
+        { artifacts.META, meta.embedding_dim },
+        { artifacts.EMBEDDINGS, embedding_dim(folder, file) or meta.embedding_dim })
     local fingerprint = meta.model_fingerprint
     if type(fingerprint) ~= "string" or not fingerprint:match("^%x+$") or #fingerprint ~= 64 then
         refuse(folder, "%s has no model_fingerprint", artifacts.META)

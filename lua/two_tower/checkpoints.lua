@@ -76,10 +76,18 @@ local function read_time(path, pipeline, key)
     return micros
 end
 
+local function is_list(value, kind)
+    if type(value) ~= "table" then return false end
+    for _, element in ipairs(value) do
+        if type(element) ~= kind then return false end
+    end
+    return true
+end
+
 local function read_scaler(path, pipeline, key, names)
     local stored = pipeline[key]
-    if type(stored) ~= "table" or type(stored.feature_names) ~= "table" or type(stored.mean) ~= "table"
-        or type(stored.scale) ~= "table" then
+    if type(stored) ~= "table" or not is_list(stored.feature_names, "string") or not is_list(stored.mean, "number")
+        or not is_list(stored.scale, "number") then
         refuse(path, "pipeline.%s must hold feature_names, mean and scale", key)
     end
     local same = #stored.feature_names == #names
@@ -97,6 +105,9 @@ local function read_state(path, stored)
     for _, name in ipairs(names) do
         known[name] = true
         if not stored[name] then refuse(path, "model_state lacks '%s'", name) end
+        if type(stored[name]) ~= "userdata" or stored[name] == json.null then
+            refuse(path, "'%s' is no tensor", name)
+        end
         if not stored[name]:is_finite() then refuse(path, "'%s' holds numbers that are not finite", name) end
     end
     for name in pairs(stored) do
@@ -135,13 +146,15 @@ end
 ---@return two_tower.Loaded
 function checkpoints.load(path, set)
     local stored = checkpoint.load(path)
-    local pipeline = stored.pipeline
+    local pipeline = type(stored) == "table" and stored.pipeline
     if type(pipeline) ~= "table" then refuse(path, "has no pipeline section") end
     local dims = read_state(path, stored.model_state)
     local vocabularies, sizes = {}, {}
     for _, vocabulary in ipairs(set.declared.vocabularies) do
         local tokens = pipeline[vocabulary.name .. "_vocab"]
-        if type(tokens) ~= "table" then refuse(path, "pipeline lacks %s_vocab", vocabulary.name) end
+        if not is_list(tokens, "string") then
+            refuse(path, "pipeline lacks %s_vocab, a list of tokens", vocabulary.name)
+        end
         vocabularies[vocabulary.name] = features.vocabulary(tokens)
         sizes[vocabulary.name] = #tokens
     end

@@ -7,6 +7,9 @@ local onnx_properties = {}
 -- Fields of protobuf messages: ModelProto.metadata_props is a list of StringStringEntryProto.
 local METADATA, KEY, VALUE = 14, 1, 2
 
+-- Raised for bytes that are no such message.
+local NO_MODEL = {}
+
 local function varint(bytes, at)
     local value, shift = 0, 0
     while shift < 64 do
@@ -16,7 +19,7 @@ local function varint(bytes, at)
         at, shift = at + 1, shift + 7
         if byte < 0x80 then return value, at end
     end
-    error({})
+    error(NO_MODEL)
 end
 
 -- Calls `each(field, first, last)` for every field with a length between two positions; skips the others.
@@ -35,14 +38,14 @@ local function walk(bytes, from, to, each)
             at = at + 4
         elseif wire == 2 then
             size, at = varint(bytes, at)
-            if size < 0 or size > to - at + 1 then error({}) end
+            if size < 0 or size > to - at + 1 then error(NO_MODEL) end
             each(tag >> 3, at, at + size - 1)
             at = at + size
         else
-            error({})
+            error(NO_MODEL)
         end
     end
-    if at ~= to + 1 then error({}) end
+    if at ~= to + 1 then error(NO_MODEL) end
 end
 
 --- Reads the metadata properties.
@@ -50,12 +53,13 @@ end
 ---@return table<string, string>|nil properties nil when the file is no ONNX model
 function onnx_properties.read(path)
     local bytes, properties = fs.read(path), {}
-    local ok = pcall(walk, bytes, 1, #bytes, function(field, first, last)
+    local ok, problem = pcall(walk, bytes, 1, #bytes, function(field, first, last)
         if field ~= METADATA then return end
         local entry = {}
         walk(bytes, first, last, function(part, from, to) entry[part] = bytes:sub(from, to) end)
         properties[entry[KEY] or ""] = entry[VALUE] or ""
     end)
+    if not ok and problem ~= NO_MODEL then error(problem, 0) end
     return ok and #bytes > 0 and properties or nil
 end
 

@@ -98,4 +98,15 @@ function json.array(list) end
 ---@return table map
 function json.object(members) end
 
+--- Lists the keys of a map: those of its `__order` first, the others sorted as text.
+---
+--- ```lua
+--- local map = tt.json.decode('{"z": 1, "a": 2}')
+--- map.b = 3
+--- assert(table.concat(tt.json.keys(map), " ") == "z a b")
+--- ```
+---@param map table
+---@return any[] keys
+function json.keys(map) end
+
 return json
