@@ -61,7 +61,7 @@ let beside: [String: [Target.Dependency]] = [
     "Parquet": ["Base", "Frames", "CCodecs"], "Networks": ["Base", "Tensors"],
     "Training": ["Base", "Tensors", "Networks"],
     "LuaHost": ["Base", "CLuaBridge", "CSystem"],
-    "Web": ["Base", "CSystem", "CZlib"],
+    "Web": ["Base", "CCurl", "CSystem", "CZlib"],
     "SQL": ["Base", "Frames", "CPostgres", "CSystem"],
 ]
 let tests: [Target] = tested.filter(chosen.contains).map { name in

@@ -2,10 +2,11 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 static pthread_once_t loading = PTHREAD_ONCE_INIT;
 static char why_not[512];
@@ -83,13 +84,15 @@ CURLcode tt_curl_set_prerequest_function(CURL *easy, tt_curl_prerequest function
     return p_easy_setopt(easy, CURLOPT_PREREQFUNCTION, function);
 }
 
-static int close_on_exec(void *context, curl_socket_t socket, curlsocktype purpose) {
+static int prepare(void *context, curl_socket_t socket, curlsocktype purpose) {
     (void)context, (void)purpose;
+    int unsent = 1 << 17;
     fcntl(socket, F_SETFD, FD_CLOEXEC);
+    setsockopt(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     return CURL_SOCKOPT_OK;
 }
 
-void tt_curl_keep_from_children(CURL *easy) { p_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, close_on_exec); }
+void tt_curl_prepare_sockets(CURL *easy) { p_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, prepare); }
 
 long tt_curl_get_long(CURL *easy, CURLINFO info) {
     long value = 0;
@@ -103,11 +106,4 @@ const char *tt_curl_get_text(CURL *easy, CURLINFO info) {
 
 CURLMcode tt_curl_multi_set_long(CURLM *multi, CURLMoption option, long value) {
     return p_multi_setopt(multi, option, value);
-}
-
-int tt_curl_unsent(CURL *easy) {
-    curl_socket_t socket = CURL_SOCKET_BAD;
-    int unsent = 0;
-    if (p_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &socket) != CURLE_OK || socket == CURL_SOCKET_BAD) return -1;
-    return ioctl(socket, SIOCOUTQ, &unsent) == 0 ? unsent : -1;
 }

@@ -269,32 +269,3 @@ public final class Client {
         pausing.append(transfer)
     }
 }
-
-extension Transfer {
-    var due: Double { if case .pausing(let moment) = state { moment } else { .infinity } }
-
-    func isDue(_ now: Double) -> Bool { due <= now }
-
-    var isOverdue: Bool { clock() - startedAt >= request.timeout ?? options.timeout }
-
-    /// Seconds until a time limit is reached.
-    var patience: Double {
-        let now = clock()
-        let whole = startedAt + (request.timeout ?? options.timeout) - now
-        // Until there is a connection, its own limit counts.
-        guard connections > 0 else { return whole }
-        let limit = request.idleTimeout ?? options.idleTimeout
-        if lastActivity + limit <= now, let easy, source != nil, !answer.hasBegun {
-            // What libcurl has handed on may still be leaving the machine.
-            let left = tt_curl_unsent(easy)
-            if left != unsent { lastActivity = now }
-            unsent = left
-        }
-        return min(whole, lastActivity + limit - now)
-    }
-
-    func notice(status: Int?, failure: WebError?, wait: Double) -> RetryNotice {
-        RetryNotice(
-            method: request.method, url: address.shown, attempt: attempts, status: status, failure: failure, wait: wait)
-    }
-}

@@ -21,7 +21,7 @@ extension Transfer {
         set(CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(options.connectTimeout))
         set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         set(CURLOPT_BUFFERSIZE, 1 << 17)
-        tt_curl_keep_from_children(easy)
+        tt_curl_prepare_sockets(easy)
         set(CURLOPT_USERAGENT, options.userAgent)
         if let proxy = options.proxy { set(CURLOPT_PROXY, proxy) }
         if let certificates = options.certificates {
@@ -57,7 +57,6 @@ extension Transfer {
             if bodied {
                 tt_curl_set_long(easy, CURLOPT_UPLOAD, 1)
                 tt_curl_set_size(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(source?.count ?? 0))
-                tt_curl_set_long(easy, CURLOPT_UPLOAD_BUFFERSIZE, 1 << 18)
                 tt_curl_set_pointer(easy, CURLOPT_READDATA, context)
                 tt_curl_set_bytes_function(easy, CURLOPT_READFUNCTION) { bytes, size, count, context in
                     Transfer.at(context).send(UnsafeMutableRawBufferPointer(start: bytes, count: size * count))
@@ -84,9 +83,12 @@ extension Transfer {
         lastActivity = clock()
         connections += 1
         // libcurl sends a request again when a connection it kept turns out dead; the first one may have been received.
-        if connections > 1, !request.isRepeatable, let easy, tt_curl_get_long(easy, CURLINFO_REQUEST_SIZE) > 0 {
-            thrown = brokenOff
-            return CURL_PREREQFUNC_ABORT
+        if connections > 1, let easy, tt_curl_get_long(easy, CURLINFO_REQUEST_SIZE) > 0 {
+            guard request.isRepeatable else {
+                thrown = brokenOff
+                return CURL_PREREQFUNC_ABORT
+            }
+            attempts += 1
         }
         return CURL_PREREQFUNC_OK
     }

@@ -49,7 +49,6 @@ final class Transfer {
     /// Times that a connection was ready for the request.
     var connections = 0
     var lastActivity = 0.0
-    var unsent: Int32 = -1
     let answer = AnswerHead()
     let clock: () -> Double
 
@@ -107,7 +106,6 @@ final class Transfer {
         }
         connections = 0
         lastActivity = clock()
-        unsent = -1
         reason.pointee = 0
         answer.reset()
         configure(easy, headers: makeList())
@@ -201,8 +199,8 @@ final class Transfer {
             default: "1.1"
             }
         return Response(
-            status: answer.status, headers: answer.headers, body: sink?.bytes, url: address.textWithoutUser, httpVersion: version,
-            seconds: Clock.monotonic() - beganAt, attempts: attempts, digest: digest)
+            status: answer.status, headers: answer.headers, body: sink?.bytes, url: address.textWithoutUser,
+            httpVersion: version, seconds: Clock.monotonic() - beganAt, attempts: attempts, digest: digest)
     }
 
     /// An error of this request: names method, URL and how often it was tried.

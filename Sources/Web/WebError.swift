@@ -4,9 +4,10 @@ import Base
 /// a URL's user and password, or the values of query keys that name secrets.
 ///
 /// Codes: `http.library` (libcurl is missing), `http.url` (the URL cannot be used), `http.header` (a header cannot be
-/// sent), `http.closed` (the client is closed), `http.resolve` (the host has no address), `http.connect`, `http.tls`
-/// (certificates, protocol), `http.timeout`, `http.incomplete` (the connection broke before the answer was whole),
-/// `http.too_large`, `http.redirect`, `http.failed` (everything else).
+/// sent), `http.file` (a file to send does not hold what is to be sent), `http.closed` (the client is closed),
+/// `http.resolve` (the host has no address), `http.connect`, `http.tls` (certificates, protocol), `http.timeout`,
+/// `http.incomplete` (the connection broke before the answer was whole), `http.too_large`, `http.redirect`,
+/// `http.no_body` (it was saved to a file), `http.failed` (everything else).
 public struct WebError: TTError {
     public let code: String
     public let message: String

@@ -30,7 +30,8 @@ import Testing
             #expect(text(try client.send(request)) == SHA256.hex(Array(part)))
             #expect(server.requests.last?.header("content-length") == "\(part.count)")
         }
-        for (offset, length) in [(3_000_001, nil), (0, 3_000_001), (2_999_999, 2), (Int.max, Int.max)] as [(Int, Int?)] {
+        for (offset, length) in [(3_000_001, nil), (0, 3_000_001), (2_999_999, 2), (Int.max, Int.max)] as [(Int, Int?)]
+        {
             var request = Request("PUT", "/")
             request.body = .file(path: path("a"), offset: offset, length: length)
             let error = webError { _ = try client.send(request) }

@@ -69,9 +69,9 @@ import Testing
 
     @Test func aWayBackDoesNotBringCredentialsBack() throws {
         let server = TestServer { request, connection in
-            if request.target == "/start" { return connection.answer(302, ["Location: http://localhost:\(connection.port)/b"]) }
-            if request.target == "/b" { return connection.answer(302, ["Location: http://127.0.0.1:\(connection.port)/c"]) }
-            connection.answer(200, [], "end")
+            let places = ["/start": "localhost:\(connection.port)/b", "/b": "127.0.0.1:\(connection.port)/c"]
+            guard let place = places[request.target] else { return connection.answer(200, [], "end") }
+            connection.answer(302, ["Location: http://\(place)"])
         }
         let response = try client(server).send(try request("GET", body: false))
         #expect(text(response) == "end")

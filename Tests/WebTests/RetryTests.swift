@@ -60,8 +60,8 @@ import Testing
 
     @Test func onlyWhatIsSafeToRepeatIsRepeated() throws {
         for (method, said, count) in [
-            ("POST", nil, 1), ("PATCH", nil, 1), ("POST", true, 3), ("PUT", nil, 3), ("DELETE", nil, 3), ("HEAD", nil, 3),
-            ("OPTIONS", nil, 3), ("PUT", false, 1), ("GET", false, 1),
+            ("POST", nil, 1), ("PATCH", nil, 1), ("POST", true, 3), ("PUT", nil, 3), ("DELETE", nil, 3),
+            ("HEAD", nil, 3), ("OPTIONS", nil, 3), ("PUT", false, 1), ("GET", false, 1),
         ] as [(String, Bool?, Int)] {
             for failure in ["503", "close", "reset", "silence"] {
                 let server = TestServer { _, connection in

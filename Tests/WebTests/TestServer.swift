@@ -22,8 +22,11 @@ final class Connection: @unchecked Sendable {
     private let descriptor: Int32
     private var pending: [UInt8] = []
     private(set) var isOpen = true
+    /// Microseconds that it waits before it reads on.
+    private let pause: UInt32
 
-    init(_ descriptor: Int32, number: Int, port: UInt16) {
+    init(_ descriptor: Int32, number: Int, port: UInt16, pause: UInt32) {
+        self.pause = pause
         self.descriptor = descriptor
         self.number = number
         self.port = port
@@ -55,6 +58,7 @@ final class Connection: @unchecked Sendable {
     }
 
     private func fill() -> Bool {
+        if pause > 0 { usleep(pause) }
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         let count = recv(descriptor, &buffer, buffer.count, 0)
         guard count > 0 else { return false }
@@ -114,10 +118,16 @@ final class TestServer: @unchecked Sendable {
     private let log = Mutex<[Received]>([])
     private let connectionCount = Mutex(0)
 
-    /// - Parameter handler: called for each request; a connection it leaves open is read again.
-    init(_ handler: @escaping Handler) {
+    /// - Parameters:
+    ///   - pause: microseconds that go by before each reading; 0 reads as fast as it goes, with room for what comes.
+    ///   - handler: called for each request; a connection it leaves open is read again.
+    init(pause: UInt32 = 0, _ handler: @escaping Handler) {
         self.handler = handler
         (listener, port) = Self.listen()
+        if pause > 0 {
+            var room: Int32 = 200_000
+            setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &room, socklen_t(MemoryLayout.size(ofValue: room)))
+        }
         Self.thread { [self] in
             while true {
                 let descriptor = accept(listener, nil, nil)
@@ -126,7 +136,7 @@ final class TestServer: @unchecked Sendable {
                     $0 += 1
                     return $0
                 }
-                let connection = Connection(descriptor, number: number, port: port)
+                let connection = Connection(descriptor, number: number, port: port, pause: pause)
                 Self.thread { [self] in
                     while connection.isOpen, let request = connection.receive() {
                         log.withLock { $0.append(request) }

@@ -64,12 +64,27 @@ import Testing
     }
 
     @Test func sendingKeepsItAlive() throws {
-        // A slow reader: libcurl has handed all on long before the last byte leaves.
-        let server = TestServer { request, connection in connection.answer(200, [], "\(request.body.count)") }
-        let client = try makeClient(server) { $0.idleTimeout = 0.5 }
+        // A slow reader; the kernel must not take all at once, or nothing would be seen to leave.
+        let server = TestServer(pause: 100_000) { request, connection in
+            if request.target == "/silent" { return connection.waitForEnd() }
+            connection.answer(200, [], "\(request.body.count)")
+        }
+        let client = try makeClient(server) {
+            $0.idleTimeout = 1.2
+            $0.retry = nil
+        }
         var request = Request("PUT", "/")
-        request.body = .bytes([UInt8](repeating: 7, count: 30_000_000))
-        #expect(text(try client.send(request)) == "30000000")
+        request.body = .bytes([UInt8](repeating: 7, count: 2_000_000))
+        var response: Response?
+        let taken = try seconds { response = try client.send(request) }
+        #expect(response.map(text) == "2000000")
+        #expect(taken > 2.4, "slower than the limit")
+        // Once all has left, silence is silence.
+        request = Request("PUT", "/silent")
+        request.body = .bytes([1, 2, 3])
+        var error: WebError?
+        #expect(seconds { error = webError { _ = try client.send(request) } } < 2)
+        #expect(error?.message.hasSuffix("no byte for 1.2 s (idle_timeout_s)") == true)
     }
 
     @Test func noLimitRunsWhileTheCallerIsAway() throws {

@@ -60,14 +60,12 @@ CURLcode tt_curl_set_seek_function(CURL *easy, tt_curl_seek function);
 typedef int (*tt_curl_prerequest)(void *context, char *remote, char *local, int remote_port, int local_port);
 CURLcode tt_curl_set_prerequest_function(CURL *easy, tt_curl_prerequest function);
 
-// Closes the connections of this handle in programs that are started meanwhile.
-void tt_curl_keep_from_children(CURL *easy);
+// Readies the connections that this handle opens: programs started meanwhile do not inherit them, and the kernel takes
+// little more than it can send, so that what was handed to it has nearly left the machine.
+void tt_curl_prepare_sockets(CURL *easy);
 
 // curl_easy_getinfo by the type of the value; 0 or NULL for what is not known.
 long tt_curl_get_long(CURL *easy, CURLINFO info);
 const char *tt_curl_get_text(CURL *easy, CURLINFO info);
 
 CURLMcode tt_curl_multi_set_long(CURLM *multi, CURLMoption option, long value);
-
-// Bytes that the kernel has taken from the transfer's connection and not sent yet; -1 when it cannot tell.
-int tt_curl_unsent(CURL *easy);

@@ -3,8 +3,11 @@
 -- HTTP requests by libcurl, which is loaded when the first client is made. A status is never an error: `response.ok`
 -- tells. Errors are for requests that got no answer, after all tries: `http.url`, `http.resolve`, `http.connect`,
 -- `http.tls`, `http.timeout`, `http.incomplete` (the connection broke before the answer was whole), `http.too_large`,
--- `http.redirect`, `http.failed`; their details are `method`, `url` and `attempts`. No message shows a header's value,
--- a URL's user and password, or the value of a query key that names a secret (`apikey`, `token`, `signature`, …).
+-- `http.redirect`, `http.failed`; their details are `method`, `url` and `attempts`. What cannot be sent at all raises
+-- `http.header`, `http.file` (a file does not hold what is to be sent), `http.closed`, `http.library`.
+--
+-- No message shows a header's value, a URL's user and password, or the value of a query key that names a secret
+-- (`apikey`, `token`, `signature`, …).
 --
 -- The environment is heeded as by curl: `http_proxy` (lower case only), `https_proxy`, `all_proxy`, `no_proxy` for
 -- proxies; `CURL_CA_BUNDLE`, `SSL_CERT_FILE`, `SSL_CERT_DIR` for the certificates to trust in place of the system's.
