@@ -17,8 +17,8 @@ local declared = {
     { flag = "--skip-embeddings", help = "do not write the embeddings" },
     { flag = "--version", value = "VERSION", help = "end by building and verifying manifest.json" },
     { flag = "--commit-sha", value = "SHA", env = "GITHUB_SHA", default = "", help = "recorded in the manifest" },
-    { flag = "--publish", help = "then publish the bundle in the project's bucket and upload the embeddings, as publish.lua "
-        .. "and upload_embeddings.lua do; without --version the bundle is named by the time and the commit" },
+    { flag = "--publish", help = "then publish the bundle in the project's bucket and upload the embeddings, as "
+        .. "publish.lua and upload_embeddings.lua do; without --version the bundle is named by time and commit" },
     { flag = "--allow-contract-break", help = "of --publish: although serving cannot give the model every feature" },
     { flag = "--fetch-remote", help = "first fetch the tables of a Supabase project into the database" },
 }
@@ -54,7 +54,8 @@ local embeddings = given.embeddings or inside
 if given.version then
     stages.check_version(given.version)
     if fs.abspath(embeddings) ~= fs.abspath(inside) then
-        tt.error("usage", ("%s makes a bundle, which holds the embeddings: write them to '%s'"):format(given.publish and "--publish" or "--version", inside))
+        tt.error("usage", ("%s makes a bundle, which holds the embeddings: write them to '%s'"):format(
+            given.publish and "--publish" or "--version", inside))
     end
 end
 

@@ -1,7 +1,9 @@
 -- The publication stage: a verified bundle into the project's bucket, first as a version of its own, then as current/;
 -- and what goes with it: list, verify, roll back, prune.
 
+local artifacts = require("two_tower.artifacts")
 local declared = require("two_tower.features")
+local fs = require("tt.fs")
 local json = require("tt.json")
 local log = require("tt.log")
 local options = require("two_tower.options")
@@ -24,6 +26,8 @@ local given = options.parse({
             help = "the bucket; made, for everybody to read, when it is not there" },
         { flag = "--prefix", value = "PATH", default = versions.PREFIX, help = "the folder of all versions" },
         { flag = "--parallel", default = 4, min = 1, max = 64, help = "requests in flight" },
+        { flag = "--embeddings", help = "then upload the version's vectors, as upload_embeddings.lua does; also with "
+            .. "--rollback" },
         { flag = "--allow-contract-break", help = "publish although serving cannot give the model every feature" },
         { flag = "--dry-run", help = "tell what would be done; publishing needs no credentials then" },
         { flag = "--list", help = "action: list the versions in the bucket" },
@@ -37,12 +41,13 @@ local given = options.parse({
     exclusive = {
         { "--list", "--rollback", "--verify", "--prune", "--allow-contract-break" },
         { "--dry-run", "--list", "--verify" },
+        { "--embeddings", "--list", "--verify", "--prune" },
     },
     examples = {
         "tt publish.lua --supabase-url https://PROJECT.supabase.co",
         "tt publish.lua --list",
         "tt publish.lua --verify current",
-        "tt publish.lua --rollback 20250101T000000Z-abc1234",
+        "tt publish.lua --rollback 20250101T000000Z-abc1234 --embeddings",
     },
 })
 if given.json and not (given.list or given.verify) then
@@ -105,17 +110,26 @@ local function show_check()
     end
 end
 
+-- Vectors and user tower of different trainings do not belong together. When current/ has moved here, what an earlier
+-- upload of this file did counts no more: others may have come in between.
+local function store_vectors(folder, has_moved)
+    stages.upload({ parquet = fs.join(folder, artifacts.EMBEDDINGS), url = given.supabase_url,
+        key = given.service_role_key, restart = has_moved })
+end
+
 if given.list then
     show_list()
 elseif given.verify then
     show_check()
 elseif given.rollback then
     place.version = given.rollback
+    place.on_current = given.embeddings and store_vectors or nil
     publication.rollback(place)
 elseif given.prune then
     place.keep = given.prune
     for _, name in ipairs(shelf.prune(place)) do print(name) end
 else
     place.artifacts, place.allow_contract_break = given.artifacts, given.allow_contract_break
-    stages.publish(place)
+    local published = stages.publish(place)
+    if given.embeddings and not given.dry_run then store_vectors(given.artifacts, published.refreshed) end
 end

@@ -261,6 +261,15 @@ t.test("a function that fails says which one and what to do", function()
     init(db)
 end)
 
+t.test("a function that never comes to an end is left", function()
+    db:exec([[CREATE OR REPLACE FUNCTION public.get_user_embedding_feature_batch(p_limit integer DEFAULT 100,
+        p_offset integer DEFAULT 0) RETURNS TABLE (user_id uuid, payload jsonb) LANGUAGE sql AS $$
+        SELECT f.user_id, f.payload FROM public.tt_user_payloads(ARRAY(SELECT d.user_id
+            FROM public.user_video_decisions AS d ORDER BY 1 LIMIT p_limit)) AS f $$]])
+    t.error("rpc.repeats", compare, db)
+    init(db)
+end)
+
 t.test("payloads are read as tolerantly as the consumer reads them", function()
     changed("user", [[CASE f.user_id WHEN ']] .. id(1) .. [[' THEN '{"profile": {"created_at": "no date"},
             "decision_stats": {"like_count": "12abc", "nope_count": true, "average_like_hour": "7.5e0 o''clock",

@@ -1,6 +1,7 @@
 -- The consumer's side, and verify.lua and train.lua with payloads from functions: of PostgreSQL and, by REST, of the
 -- development server.
 local checkpoint = require("tt.checkpoint")
+local consumer = require("two_tower.consumer")
 local dev_server = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/dev_server.lua")
 local fs = require("tt.fs")
 local hash = require("tt.hash")
@@ -47,10 +48,10 @@ t.test("an empty payload gives the defaults, an odd one is read as far as it goe
         "nope_count": true, "decision_count": 0, "average_like_hour": -4, "recent_like_at": "soon"},
         "price_stats": {"mean": "1e2", "median": null}, "tags": "a", "performers": ["q", 7, "", "p"]}]]), NOW),
         { 0, 100, 0, 0.5, 3, 0, 0, 0, 0, 0, 1 }, 1e-7)
-    t.equal({ serving.number("-.5e1x"), serving.number("0x10"), serving.number("+2."), serving.number("") },
+    t.equal({ consumer.number("-.5e1x"), consumer.number("0x10"), consumer.number("+2."), consumer.number("") },
         { -5.0, 0.0, 2.0 })
     for _, odd in ipairs({ true, "Infinity", "1e999", "NaN", json.null, {} }) do
-        t.equal(serving.number(odd), nil)
+        t.equal(consumer.number(odd), nil)
     end
 end)
 

@@ -244,6 +244,18 @@ local function rows_of(db, table_name)
     return db:query(("SELECT count(*) AS n FROM %s"):format(table_name)).n[1]
 end
 
+t.test("answers that never come in time are an error that says what may help", function()
+    if not server then t.skip(reason) end
+    server:faults({ { match = { path = "/rest/" }, fault = "slow", args = { delay_s = 1 } } })
+    local db <close> = target("sqlite", true)
+    local before = contents(db)
+    local raised = pulled(db, { timeout_s = 0.1, retry = { attempts = 2, base_s = 0.01 } })
+    server:faults({})
+    t.equal(raised.code, "http.timeout")
+    t.ok(raised.message:find("a smaller --page-size", 1, true), raised.message)
+    t.equal(contents(db) == before, true, "nothing changed")
+end)
+
 with_changes("rows that come while it reads make it read anew", function(kind)
     for _, table_name in ipairs({ "profiles", "videos", "user_video_decisions" }) do
         server:faults({ { match = { path = paths(table_name), nth = 2 }, fault = "insert_while_paging",

@@ -19,6 +19,7 @@ import threading
 import urllib.error
 import urllib.request
 
+import pyarrow.parquet
 import supabase
 
 from dev_server import ROOT, DevServer, Report, environment, run
@@ -179,8 +180,22 @@ class Check:
         self.holds("the first is current again, without the second's files", one="one", two="two", current="one")
         self.refused("rolling back to what is not there", "no version 'three'", "--rollback", "three")
         self.refused("two actions at once", "exclude each other", "--list", "--prune", "1", status=2)
+        self.vectors()
         self.well("forward again", "--rollback", "two")
         self.pruning()
+
+    def vectors(self):
+        """--embeddings stores the vectors of the version that becomes current."""
+        for name, arguments in (("two", ("--artifacts", self.bundles["two"])), ("one", ("--rollback", "one"))):
+            self.well(f"a dry run with the vectors of {name}", *arguments, "--embeddings", "--dry-run")
+            self.well(f"{name} with its vectors", *arguments, "--embeddings")
+            rows = pyarrow.parquet.read_table(self.bundles[name] / "video_embeddings.parquet").to_pylist()
+            expected = {row["video_id"]: row["embedding"] for row in rows}
+            found = {str(video): json.loads(vector) for video, vector in self.server.db.execute(
+                "SELECT video_id, embedding::text FROM video_embeddings").fetchall()}
+            is_same = found.keys() == expected.keys() and all(
+                max(abs(a - b) for a, b in zip(found[video], expected[video])) < 1e-6 for video in expected)
+            self.report.check(f"the table holds the vectors of {name}", None if is_same else f"{len(found)} others")
 
     def anonymous(self):
         """Everybody may read, nobody else may write."""
@@ -257,7 +272,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         bundles = make_bundles(tt, folder)
-        with DevServer(folder) as server:
+        with DevServer(folder, "--dim", "8") as server:
             check = Check(tt, server, report, bundles, folder)
             check.course()
             check.concurrent()

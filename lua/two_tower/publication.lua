@@ -14,6 +14,7 @@ local hash = require("tt.hash")
 local json = require("tt.json")
 local log = require("tt.log")
 local manifest = require("tt.manifest")
+local rpc = require("two_tower.rpc")
 local serving = require("two_tower.serving")
 local versions = require("two_tower.versions")
 
@@ -80,10 +81,26 @@ function publication.check(folder, set)
     return content, files
 end
 
+-- What the project's function answers with; nil, with a warning, where there is none, or none that can be asked.
+local function payload_fields(project)
+    local source = rpc.rest(project)
+    local ok, fields = pcall(rpc.payload_fields, source, "user")
+    if ok then return fields end
+    local problem = fields
+    local is_answer = type(problem) == "table" and (problem.code == "rpc.missing"
+        or problem.code == "supabase.not_found" or problem.code == "supabase.rejected")
+    if not is_answer then error(problem, 0) end
+    log.warn("the project's payload function does not answer, so nothing can be served; the bundle is compared with "
+        .. "the documented payload", { why = problem.message })
+    return nil
+end
+
 -- Refuses a bundle whose inputs the payloads cannot give, or that the program which serves would read otherwise.
-local function check_contract(folder, options)
+-- Without a project the payload is what the documents say.
+local function check_contract(folder, options, project)
     local schema = json.read(fs.join(folder, artifacts.SCHEMA))
-    local breaks, lines = serving.contract_breaks(schema, options.features or declared), {}
+    local breaks = serving.contract_breaks(schema, options.features or declared, project and payload_fields(project))
+    local lines = {}
     for index, found in ipairs(breaks) do lines[index] = ("%s: %s"):format(found.name, found.reason) end
     if #lines == 0 then return end
     if not options.allow_contract_break then
@@ -206,13 +223,14 @@ function publication.publish(options)
     local content, files = publication.check(folder, options.features or declared)
     local version = content.model_version
     say("the bundle is whole", { { "version", version }, { "files", #files }, { "bytes", versions.bytes_of(files) } })
-    check_contract(folder, options)
     if options.dry_run then
+        check_contract(folder, options)
         tell_plan(options, content, files)
         return { version = version, sent = 0, refreshed = false }
     end
     local lock <close> = fs.lock(fs.join(folder, LOCK)) -- luacheck: ignore
     local target <close> = versions.open(options)
+    check_contract(folder, options, target.project)
     if target.bucket:create({ public = true }) then
         say("made the bucket", { { "bucket", target.bucket.name }, { "public", true } })
     end
@@ -229,7 +247,8 @@ end
 ---
 --- Raises `publication.unknown` when there is no such version, `publication.damaged` when it is not whole, and what
 --- `publication.publish` raises.
----@param options two_tower.TargetOptions|{ version: string, dry_run?: boolean, settle_s?: number }
+---@param options two_tower.TargetOptions|{ version: string, dry_run?: boolean, settle_s?: number,
+---  on_current?: fun(folder: string) } `on_current` is called with the version's files once current/ holds them
 ---@return { version: string, refreshed: boolean }
 function publication.rollback(options)
     local version = options.version
@@ -257,7 +276,9 @@ function publication.rollback(options)
     if #wrong > 0 then damaged(versions.paths_of(wrong) .. " with other bytes than listed") end
     say("the version is whole", { { "version", version }, { "files", #found.files },
         { "bytes", versions.bytes_of(found.files) } })
-    return { version = version, refreshed = current.refresh(target, folder.path, version, found.files, options) }
+    local refreshed = current.refresh(target, folder.path, version, found.files, options)
+    if options.on_current and not options.dry_run then options.on_current(folder.path) end
+    return { version = version, refreshed = refreshed }
 end
 
 return publication

@@ -3,10 +3,10 @@
 --- computed from, and are read as tolerantly as the consumer reads them.
 
 local columns = require("two_tower.columns")
+local consumer = require("two_tower.consumer")
 local frame = require("tt.frame")
 local json = require("tt.json")
 local payloads = require("two_tower.payloads")
-local serving = require("two_tower.serving")
 
 local rpc = {}
 
@@ -162,7 +162,7 @@ local readers = {}
 function readers.number(texts)
     local read = columns.eval(columns.frame({ { "x", texts:cast("float64", { strict = false }) } }),
         "if(abs(x) <= 1.7976931348623157e308, x, null)")
-    return patched(texts, read, "float64", serving.number)
+    return patched(texts, read, "float64", consumer.number)
 end
 
 -- Dates stand in quotes; whatever else stands there is no date.
@@ -177,7 +177,7 @@ local function read_list(ids, texts)
     local bad = columns.frame({ { "owner", ids }, { "text", texts }, { "token", lists } })
         :filter("text is not null and text != 'null' and token is null")
     if bad:height() > 0 then
-        local again = bad.text:map(function(text) return serving.names(json.decode(text)) end, "list<string>")
+        local again = bad.text:map(function(text) return consumer.names(json.decode(text)) end, "list<string>")
         good = frame.concat({ good, columns.frame({ { "owner", bad.owner }, { "token", again } }):explode("token") })
     end
     return good:filter("token is not null and token != ''")
@@ -241,7 +241,7 @@ end
 ---@param options { now?: integer, only?: tt.Frame, each?: fun(rows: integer) } `only` has the ids that are of interest
 ---@return fun(): two_tower.Payload|nil
 function rpc.blocks(source, entity, options)
-    local limit, offset, done, seen = PAGE, 0, false, nil
+    local limit, offset, done, seen, stale = PAGE, 0, false, nil, 0
     return function()
         local pages, rows = {}, 0
         while not done and rows < BLOCK do
@@ -253,6 +253,11 @@ function rpc.blocks(source, entity, options)
             -- Pages by position show a row twice when others come before it meanwhile.
             page = page:unique({ "id" })
             if seen then page = page:join(seen, { on = "id", how = "anti" }) end
+            stale = not done and #page == 0 and stale + 1 or 0
+            if stale > 2 then
+                tt.error("rpc.repeats", ("%s of %s gives the same rows again and again, whatever the offset; %s")
+                    :format(payloads.SHAPES[entity].batch, source.name, source.advice))
+            end
             seen = seen and frame.concat({ seen, page:select({ "id" }) }) or page:select({ "id" })
             if options.only then page = page:join(options.only, { on = "id", how = "semi" }) end
             if #page > 0 then

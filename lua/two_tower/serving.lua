@@ -1,9 +1,9 @@
 --- The consumer's side: how the program that serves recommendations makes a user's input vector, from the published
---- JSON files and one payload alone. It is written for its own sake and shares no formula with `two_tower.features`,
---- so that comparing the two means something.
+--- JSON files and one payload alone; and where features, payload and consumer disagree.
 
 local artifacts = require("two_tower.artifacts")
 local columns = require("two_tower.columns")
+local consumer = require("two_tower.consumer")
 local frame = require("tt.frame")
 local fs = require("tt.fs")
 local json = require("tt.json")
@@ -11,98 +11,6 @@ local payloads = require("two_tower.payloads")
 local time = require("tt.time")
 
 local serving = {}
-
-local DAY = 86400 * 1000000
-
--- ---- what the consumer puts up with
-
---- A number as the consumer reads it: a number, or the longest number that a text begins with; nil for anything else.
----@param value any decoded JSON
----@return number|nil
-function serving.number(value)
-    if type(value) == "string" then
-        local text = value:gsub("^%s+", "")
-        local digits = text:match("^[+-]?%d+%.?%d*") or text:match("^[+-]?%.%d+")
-        if not digits then return nil end
-        local exponent = text:sub(#digits + 1):match("^[eE][+-]?%d+") or ""
-        value = tonumber(digits:match("[^+].*") .. exponent)
-    end
-    if type(value) ~= "number" or value ~= value or math.abs(value) == math.huge then return nil end
-    return value + 0.0
-end
-
---- A date as the consumer reads it; nil for what is none.
----@param value any decoded JSON
----@return integer|nil micros
-function serving.time(value) return type(value) == "string" and time.parse(value) or nil end
-
---- A list of names as the consumer reads it: texts that are not empty; a value that is no list is an empty one.
----@param value any decoded JSON
----@return string[]
-function serving.names(value)
-    local found = {}
-    for _, name in ipairs(type(value) == "table" and value or {}) do
-        if type(name) == "string" and name ~= "" then found[#found + 1] = name end
-    end
-    return found
-end
-
---- The value at a place like `decision_stats.like_count`; nil where there is none.
----@param payload any decoded JSON
----@param place string
-function serving.at(payload, place)
-    for name in place:gmatch("[^.]+") do
-        if type(payload) ~= "table" then return nil end
-        payload = payload[name]
-    end
-    return payload
-end
-
--- ---- features
-
-local function count(payload, name) return serving.number(serving.at(payload, "decision_stats." .. name)) end
-
-local function decisions(payload)
-    return count(payload, "decision_count") or (count(payload, "like_count") or 0) + (count(payload, "nope_count") or 0)
-end
-
-local function days_since(payload, place, now)
-    local then_ = serving.time(serving.at(payload, place))
-    return then_ and (now - then_) / DAY or 0.0
-end
-
--- The names that the consumer knows. A schema may list others; it reads 0 for them.
-local NUMBERS = {
-    { "account_age_days", function(payload, now) return days_since(payload, "profile.created_at", now) end },
-    { "mean_price", function(payload) return serving.number(serving.at(payload, "price_stats.mean")) or 0.0 end },
-    { "median_price", function(payload) return serving.number(serving.at(payload, "price_stats.median")) or 0.0 end },
-    { "like_ratio", function(payload)
-        local all = decisions(payload)
-        if all <= 0 then return 0.5 end
-        return math.min(math.max((count(payload, "like_count") or 0.0) / all, 0.0), 1.0)
-    end },
-    { "like_count", function(payload) return count(payload, "like_count") or 0.0 end },
-    { "nope_count", function(payload) return count(payload, "nope_count") or 0.0 end },
-    { "decision_count", decisions },
-    { "recent_like_days", function(payload, now)
-        return days_since(payload, "decision_stats.recent_like_at", now)
-    end },
-}
-
-local function hour(payload)
-    return math.min(math.max(count(payload, "average_like_hour") or 12.0, 0.0), 23.0) / 23
-end
-
--- The segments that the consumer expects, in this order.
-local SEGMENTS = {
-    { name = "numeric", type = "standard_score" },
-    { name = "hour_of_day", type = "scaled_bucket" },
-    { name = "tag_vector", type = "l2_normalized_bow", vocabulary = "tag", list = "tags" },
-    { name = "actress_vector", type = "l2_normalized_bow", vocabulary = "actress", list = "performers" },
-}
-
-local known = {}
-for _, entry in ipairs(NUMBERS) do known[entry[1]] = entry[2] end
 
 local function bag(names, tokens)
     local slot, values, square = {}, {}, 0
@@ -141,12 +49,12 @@ function serving.read(folder)
     end
     local published = { schema = read(artifacts.SCHEMA), normalizer = read(artifacts.NORMALIZER), vocabularies = {},
         meta = read(artifacts.META) }
-    for _, segment in ipairs(SEGMENTS) do
+    for _, segment in ipairs(consumer.SEGMENTS) do
         if segment.vocabulary then
             published.vocabularies[segment.vocabulary] = read(artifacts.vocabulary_file(segment.vocabulary)).tokens
         end
     end
-    published.now = serving.time(published.meta.reference_time)
+    published.now = consumer.time(published.meta.reference_time)
     return published
 end
 
@@ -163,22 +71,23 @@ function serving.input(published, payload, now)
         names[#names + 1] = name
     end
     for index, segment in ipairs(published.schema.segments) do
-        local expected = SEGMENTS[index]
+        local expected = consumer.SEGMENTS[index]
         if not expected or segment.name ~= expected.name then
             refuse("segment %d is '%s', the consumer expects '%s'", index, tostring(segment.name),
                 expected and expected.name or "no more")
         end
         if segment.name == "numeric" then
             for _, name in ipairs(segment.features) do
-                local scale = serving.at(published.normalizer, "user_numeric." .. name)
+                local scale = consumer.at(published.normalizer, "user_numeric." .. name)
                 if not scale then refuse("%s says nothing about '%s'", artifacts.NORMALIZER, name) end
-                add(name, ((known[name] and known[name](payload, now) or 0.0) - scale.mean) / scale.std)
+                local value = consumer.known[name] and consumer.known[name](payload, now) or 0.0
+                add(name, (value - scale.mean) / scale.std)
             end
         elseif segment.name == "hour_of_day" then
-            add(segment.name, hour(payload))
+            add(segment.name, consumer.hour(payload))
         else
             local tokens = published.vocabularies[expected.vocabulary]
-            for place, value in ipairs(bag(serving.names(payload[expected.list]), tokens)) do
+            for place, value in ipairs(bag(consumer.names(payload[expected.list]), tokens)) do
                 add(("%s '%s'"):format(segment.name, tokens[place]), value)
             end
         end
@@ -202,7 +111,7 @@ function serving.frame(list, now)
         rows[index] = { place = index }
         for _, field in ipairs(payloads.SHAPES.user.fields) do
             local name, kind, place = table.unpack(field)
-            rows[index][name] = serving[kind](serving.at(payload, place))
+            rows[index][name] = consumer[kind](consumer.at(payload, place))
             types[name] = kind == "time" and "timestamp" or "float64"
         end
     end
@@ -257,8 +166,8 @@ local function probe_rows(payload_fields)
 end
 
 local function check_segments(segments, add)
-    for index = 1, math.max(#segments, #SEGMENTS) do
-        local found, expected = segments[index], SEGMENTS[index]
+    for index = 1, math.max(#segments, #consumer.SEGMENTS) do
+        local found, expected = segments[index], consumer.SEGMENTS[index]
         if not expected then
             add(found.name, "the consumer knows no such segment")
         elseif not found or found.name ~= expected.name then
@@ -272,12 +181,12 @@ end
 
 local function check_names(names, add)
     for _, name in ipairs(names) do
-        if not known[name] then add(name, "the consumer does not know it and would read 0") end
+        if not consumer.known[name] then add(name, "the consumer does not know it and would read 0") end
     end
     local places = {}
     for index, name in ipairs(names) do places[name] = index end
     local last = 0
-    for _, entry in ipairs(NUMBERS) do
+    for _, entry in ipairs(consumer.NUMBERS) do
         local place = places[entry[1]]
         if not place then
             add(entry[1], "it is missing from the segment 'numeric'")
@@ -320,13 +229,14 @@ function serving.contract_breaks(schema, declared, payload_fields)
                 if not has_list(list) then
                     add(name, ("the payload has no list '%s'"):format(list))
                 end
-                for _, expected in ipairs(SEGMENTS) do
+                for _, expected in ipairs(consumer.SEGMENTS) do
                     if expected.name == segment.name and expected.list ~= list then
                         add(name, ("it counts '%s', the consumer counts '%s'"):format(list, expected.list))
                     end
                 end
             else
-                local reason = difference(feature, rows, segment.name == "hour_of_day" and hour or known[name])
+                local formula = segment.name == "hour_of_day" and consumer.hour or consumer.known[name]
+                local reason = difference(feature, rows, formula)
                 if reason then add(name, reason) end
             end
         end

@@ -166,6 +166,11 @@ end
 
 -- In rounds of one request for each table: while one page is brought into the database, the others are on their way.
 local function fetch(run, jobs)
+    local _ <close> = setmetatable({}, { __close = function(_, problem)
+        if type(problem) == "table" and problem.code == "http.timeout" then
+            problem.message = problem.message .. "; a smaller --page-size asks for less at once"
+        end
+    end })
     local bar <close> = progress.bar { label = "fetch", unit = "rows" }
     while true do
         local requests, owner = {}, {}
