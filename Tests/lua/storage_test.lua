@@ -198,17 +198,28 @@ end
 
 remote("an upload whose answer was lost is no conflict, another one's object is", function(bucket)
     bucket:remove { "lost/a", "lost/b", "lost/c" }
+    -- On a connection of its own, which is not one that was kept and turned out dead.
+    local function fresh(run)
+        local project <close> = supabase.open { url = server.url, key = server.key, on_retry = function() end,
+            retry = { base_s = 0.01 } }
+        run(project:bucket("things"))
+    end
     local lost = { match = { method = "POST", path = "^/storage/v1/object/things/lost", times = 1 },
         fault = "applied_then_reset" }
     server:faults { lost }
-    bucket:upload("lost/a", { bytes = "mine" })
+    fresh(function(things) things:upload("lost/a", { bytes = "mine" }) end)
     t.equal(#asked("POST", "/lost/a$"), 2)
     server:faults { lost }
-    bucket:upload_all { { path = "lost/b", bytes = "b" }, { path = "lost/c", bytes = "c" } }
+    fresh(function(things) things:upload_all { { path = "lost/b", bytes = "b" }, { path = "lost/c", bytes = "c" } } end)
     t.equal(bucket:download("lost/b").body .. bucket:download("lost/c").body, "bc")
     -- The first try is lost before it does anything; what is there is not ours.
     server:faults { { match = { method = "POST", path = "/lost/a$", times = 1 }, fault = "500" } }
     t.error("supabase.conflict", bucket.upload, bucket, "lost/a", { bytes = "other" })
+    -- Equal bytes are no conflict for those who say so, different ones are.
+    server:faults {}
+    t.error("supabase.conflict", bucket.upload, bucket, "lost/a", { bytes = "mine" })
+    bucket:upload("lost/a", { bytes = "mine", accept_equal = true })
+    t.error("supabase.conflict", bucket.upload, bucket, "lost/a", { bytes = "other", accept_equal = true })
     t.equal(bucket:download("lost/a").body, "mine")
 end)
 
