@@ -64,9 +64,5 @@ public final class Buffer<Element>: @unchecked Sendable {
         UnsafeBufferPointer(start: pointer, count: count)
     }
 
-    @inlinable public var mutableElements: UnsafeMutableBufferPointer<Element> {
-        UnsafeMutableBufferPointer(start: pointer, count: count)
-    }
-
     @inlinable public var byteCount: Int { count * MemoryLayout<Element>.stride }
 }

@@ -20,20 +20,6 @@ public enum CheckpointValue {
         guard case .dict(let dict) = self else { return nil }
         return dict[name]
     }
-
-    /// `dict`, `tensor`, … for error messages.
-    public var kindName: String {
-        switch self {
-        case .none: "none"
-        case .bool: "bool"
-        case .int: "int"
-        case .float: "float"
-        case .string: "string"
-        case .list: "list"
-        case .dict: "dict"
-        case .tensor: "tensor"
-        }
-    }
 }
 
 /// Entries in the order they were written. Keys are compared byte for byte, as Python does code point for code point,

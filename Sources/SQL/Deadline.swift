@@ -15,11 +15,4 @@ struct Deadline {
     }
 
     var hasPassed: Bool { Self.now >= nanoseconds }
-
-    /// Whole milliseconds left, rounded up, at most `limit`.
-    func milliseconds(atMost limit: Int32) -> Int32 {
-        let now = Self.now
-        guard now < nanoseconds else { return 0 }
-        return Int32(min((nanoseconds - now + 999_999) / 1_000_000, UInt64(limit)))
-    }
 }

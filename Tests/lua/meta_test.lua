@@ -108,7 +108,7 @@ end
 for _, path in ipairs(tt.carried()) do
     local examples = 0
     if path:match("^lua/meta/.*%.lua$") or path:match("^lua/tt/.*%.lua$") then
-        for _ in tt.carried(path):gmatch("\n%-%-%- ```lua\n") do examples = examples + 1 end
+        for _ in tt.carried(path):gmatch("\n%-%-%- ?```lua\n") do examples = examples + 1 end
     end
     if examples > 0 then
         t.test(path .. ": " .. examples .. " examples run", function()

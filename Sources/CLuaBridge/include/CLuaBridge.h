@@ -122,7 +122,4 @@ void tt_broken_pipes_install(void);
 // ---- macros and variadics that Swift cannot import
 static inline int tt_registry(void) { return LUA_REGISTRYINDEX; }
 static inline int tt_multiple(void) { return LUA_MULTRET; }
-static inline int tt_upvalue(int i) { return lua_upvalueindex(i); }
 static inline void tt_pop(lua_State *L, int n) { lua_settop(L, -n - 1); }
-static inline int tt_collect(lua_State *L) { return lua_gc(L, LUA_GCCOLLECT); }
-static inline void tt_insert(lua_State *L, int index) { lua_rotate(L, index, 1); }

@@ -85,11 +85,6 @@ public final class ParquetWriter {
         pending = []
     }
 
-    /// Memory held by rows that wait for their row group.
-    public var pendingByteCount: Int {
-        pending.reduce(0) { $0 + $1.rows.count * max(1, $1.frame.columns.count) * 8 }
-    }
-
     public var isOpen: Bool { file != nil }
 
     /// Runs `body` on the open file; after an error the writer is of no more use, for part of a row group may be written.
