@@ -90,6 +90,18 @@ import Testing
         }
     }
 
+    /// libcurl repeats a request by itself when a connection that it kept breaks before the answer.
+    @Test func whatLibcurlSendsAgainCounts() throws {
+        let counter = Counter()
+        let server = TestServer { _, connection in
+            counter.next() == 2 ? connection.close() : connection.answer(200, [], "good")
+        }
+        let (client, notices) = try client(server)
+        #expect(try client.send(Request("GET", "/")).attempts == 1)
+        #expect(try client.send(Request("GET", "/")).attempts == 2)
+        #expect(server.requests.count == 3 && notices.all.isEmpty)
+    }
+
     @Test(arguments: ["GET", "POST"])
     func aRefusedConnectionMayAlwaysBeTriedAgain(_ method: String) throws {
         let notices = Notices()
