@@ -44,11 +44,18 @@ local function optimizer(config, parameters, bias)
         eps = options.parameters.eps })
 end
 
+-- Samples scored at a time, so that their two vectors each need not lie in memory all at once.
+local SCORED = 4096
+
 -- Embeds every user and item once, in evaluation mode, and scores the samples of one side: loss, accuracy and logits
 -- in sample order. `bias` is a number here.
 local function validate(towers, stores, side, scale, bias)
     local users, items = nn.embed(towers.user, stores.users), nn.embed(towers.item, stores.items)
-    local scores = users:rows(side.user):dot(items:rows(side.item)) * scale + bias
+    local parts = {}
+    for batch in train.batches({ size = SCORED, shuffle = false, fields = { user = side.user, item = side.item } }) do
+        parts[#parts + 1] = users:rows(batch.user):dot(items:rows(batch.item))
+    end
+    local scores = tensor.concat(parts) * scale + bias
     local loss = nn.bce_with_logits(scores, side.label):item()
     local right = columns.eval(columns.frame({
         { "score", features.to_column(scores) }, { "label", features.to_column(side.label) },
