@@ -145,7 +145,7 @@ void tt_box_account(lua_State *L, tt_box *box, size_t bytes) {
     if (context->native_bytes <= context->native_threshold) return;
     lua_gc(L, LUA_GCCOLLECT);
     size_t margin = (size_t)64 << 20;
-    if (margin < context->native_bytes) margin = context->native_bytes;
+    if (margin < context->native_bytes / 2) margin = context->native_bytes / 2;
     if (margin < context->used) margin = context->used;
     context->native_threshold = context->native_bytes + margin;
 }

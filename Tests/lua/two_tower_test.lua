@@ -266,16 +266,16 @@ t.test("the split takes the first digests, the view leaves them out, negatives a
     local db <close> = database(rows)
     local data = extract.read(db)
     local made = samples.build(data, settings({ "training.train_val_split=0.2" }))
-    t.equal(made.train.decisions:height() + made.val.decisions:height(), 100)
-    t.equal(made.val.decisions:height(), 20)
+    t.equal(made.decisions.train:height() + made.decisions.val:height(), 100)
+    t.equal(made.decisions.val:height(), 20)
     t.equal(made.view:height(), 103 - 20)
     local digests = {}
     local hash = require("tt.hash")
-    for row in frame.concat({ made.train.decisions, made.val.decisions }):rows() do
+    for row in frame.concat({ made.decisions.train, made.decisions.val }):rows() do
         digests[#digests + 1] = hash.sha256(("42:%s:%s"):format(row.user_id, row.video_id))
     end
     table.sort(digests)
-    for row in made.val.decisions:rows() do
+    for row in made.decisions.val:rows() do
         t.equal(hash.sha256(("42:%s:%s"):format(row.user_id, row.video_id)) <= digests[20], true)
     end
     -- Negatives stand behind the decisions: per user max(0, 3 * max(1, likes) - nopes) of them.

@@ -7,18 +7,23 @@ local frame = require("tt.frame")
 local samples = {}
 
 ---@class two_tower.Side
----@field decisions tt.Frame eligible decisions of this side
 ---@field user tt.Indices row of the user store per sample
 ---@field item tt.Indices row of the item store per sample
 ---@field label tt.Tensor 1 or 0 per sample
 ---@field n integer samples, drawn negatives included
 
+--- What a model is trained on: no frames, which are large.
+---@class two_tower.Sides
+---@field train two_tower.Side
+---@field val two_tower.Side
+---@field likes tt.Tensor likes of each item on the training side
+
 ---@class two_tower.Samples
 ---@field view tt.Frame all effective decisions but those that validate: what user features are made of
 ---@field users tt.Frame profiles of users with an eligible decision; row order of the user store
 ---@field fitted tt.Column bool per user: has a sample to train on
----@field train two_tower.Side
----@field val two_tower.Side
+---@field decisions { train: tt.Frame, val: tt.Frame } eligible decisions of each side
+---@field sides two_tower.Sides
 
 --- Splits the eligible decisions: likes and nopes of users with a profile and videos that exist.
 ---@param data two_tower.Data
@@ -58,12 +63,20 @@ local function assemble(side, user_index, item_index, drawn)
     })
     local all = frame.concat({ decided, drawn:rename({ group = "user" }):with({ { "label", "0.0" } }) })
     return {
-        decisions = side,
         user = features.indices(all.user),
         item = features.indices(all.item),
         label = features.to_tensor(all.label),
         n = all:height(),
     }
+end
+
+-- Likes of each video among some decisions.
+local function likes(videos, decisions)
+    local counts = decisions:filter("decision_type == 'like'"):group_by({ "video_id" })
+        :agg({ { "*", "count", as = "likes" } })
+    return features.to_tensor(videos:select({ "id" })
+        :join(counts, { left_on = "id", right_on = "video_id", how = "left" })
+        .likes:fill_null(0):cast("float32"))
 end
 
 --- Makes the samples of both sides.
@@ -91,8 +104,8 @@ function samples.build(data, config)
         view = data.decisions:join(val, { on = { "user_id", "video_id" }, how = "anti" }),
         users = users,
         fitted = users.user_id:is_in(train.user_id),
-        train = side(train, 1),
-        val = side(val, 2),
+        decisions = { train = train, val = val },
+        sides = { train = side(train, 1), val = side(val, 2), likes = likes(data.videos, train) },
     }
 end
 
