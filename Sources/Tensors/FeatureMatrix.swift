@@ -88,14 +88,14 @@ public final class Rows: @unchecked Sendable {
     public var count: Int { indices.count }
     public var width: Int { matrix.width }
 
-    /// The rows gathered into one block; made when first needed, once.
-    lazy var batch = RowBatch(self)
+    /// The rows gathered into one block. Not kept: whoever holds on to the rows of a batch holds only their numbers.
+    func gathered() -> RowBatch { RowBatch(self) }
 
     /// (b, d)
     public func toDense() throws -> Tensor {
         _ = try Tensor.checkedElements([count, width], "to_dense")
         let result = Tensor(zeros: [count, width])
-        let batch = batch
+        let batch = gathered()
         for row in 0..<count {
             let to = result.pointer + row * width
             to.update(from: batch.dense.pointer + row * batch.d0, count: batch.d0)

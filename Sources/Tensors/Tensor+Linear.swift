@@ -185,7 +185,7 @@ extension Rows {
         if let bias, bias.shape != [d] {
             throw TensorError.shape("sparse_linear", weight.shape, bias.shape, "the bias does not fit")
         }
-        let batch = batch
+        let batch = gathered()
         let n = count
         _ = try Tensor.checkedElements([n, d], "sparse_linear")
         let result = Tensor(uninitialized: [n, d])

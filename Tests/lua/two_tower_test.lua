@@ -269,6 +269,7 @@ t.test("the split takes the first digests, the view leaves them out, negatives a
     t.equal(made.decisions.train:height() + made.decisions.val:height(), 100)
     t.equal(made.decisions.val:height(), 20)
     t.equal(made.view:height(), 103 - 20)
+    t.equal(made.sides.likes:sum():item(), made.decisions.train:filter("decision_type == 'like'"):height())
     local digests = {}
     local hash = require("tt.hash")
     for row in frame.concat({ made.decisions.train, made.decisions.val }):rows() do
@@ -279,7 +280,7 @@ t.test("the split takes the first digests, the view leaves them out, negatives a
         t.equal(hash.sha256(("42:%s:%s"):format(row.user_id, row.video_id)) <= digests[20], true)
     end
     -- Negatives stand behind the decisions: per user max(0, 3 * max(1, likes) - nopes) of them.
-    for _, side in ipairs({ made.train, made.val }) do
+    for _, side in ipairs({ made.sides.train, made.sides.val }) do
         local decided = {}
         for row in data.decisions:rows() do decided[row.user_id .. row.video_id] = true end
         local likes, nopes, drawn = {}, {}, {}
@@ -311,7 +312,7 @@ end)
 t.test("no split means no validation, no sample is an error", function()
     local db <close> = database(crowd())
     local made = samples.build(extract.read(db), settings({ "training.train_val_split=0" }))
-    t.equal(made.val.n, 0)
+    t.equal(made.sides.val.n, 0)
     local empty <close> = database({})
     t.error("samples.none", samples.build, extract.read(empty), settings())
 end)

@@ -32,7 +32,7 @@ local samples = {}
 ---@return tt.Frame train
 ---@return tt.Frame val
 function samples.split(data, seed, share)
-    local eligible = data.decisions:filter("decision_type in ('like', 'nope')")
+    local eligible <close> = data.decisions:filter("decision_type in ('like', 'nope')")
         :join(data.profiles, { on = "user_id", how = "semi" })
         :join(data.videos, { left_on = "video_id", right_on = "id", how = "semi" })
     local validates = features.digest_split(tostring(seed), { eligible.user_id, eligible.video_id }, share)
@@ -56,12 +56,12 @@ end
 
 -- Decisions first, then the drawn negatives: user row, item row and label of every sample.
 local function assemble(side, user_index, item_index, drawn)
-    local decided = columns.frame({
+    local decided <close> = columns.frame({
         { "user", user_index:rows(side.user_id) },
         { "item", item_index:rows(side.video_id) },
         { "label", columns.eval(side, "if(decision_type == 'like', 1.0, 0.0)") },
     })
-    local all = frame.concat({ decided, drawn:rename({ group = "user" }):with({ { "label", "0.0" } }) })
+    local all <close> = frame.concat({ decided, drawn:rename({ group = "user" }):with({ { "label", "0.0" } }) })
     return {
         user = features.indices(all.user),
         item = features.indices(all.item),
@@ -96,7 +96,7 @@ function samples.build(data, config)
     local taken = { user_row = user_index:rows(data.decisions.user_id),
         item_row = item_index:rows(data.decisions.video_id) }
     local function side(decisions, stream)
-        local drawn = negatives(decisions, users, taken, data.videos:height(),
+        local drawn <close> = negatives(decisions, users, taken, data.videos:height(),
             { ratio = training.negative_sampling_ratio, seed = config.seed, stream = stream })
         return assemble(decisions, user_index, item_index, drawn)
     end
