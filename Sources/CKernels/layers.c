@@ -64,7 +64,8 @@ TT_KERNEL void tt_drop(float *out, const float *x, long n, tt_dropout drop) {
     for (; i < n; i++) out[i] = keeps(drop, (uint64_t)i) ? x[i] * drop.scale : 0;
 }
 
-TT_KERNEL void tt_bias_relu_dropout(float *x, const float *bias, long n, long d, bool relu, tt_dropout drop) {
+TT_KERNEL void tt_bias_relu_dropout(float *x, const float *bias, long first, long n, long d, bool relu,
+                                    tt_dropout drop) {
     for (long i = 0; i < n; i++) {
         float *row = x + i * d;
         long j = 0;
@@ -73,7 +74,7 @@ TT_KERNEL void tt_bias_relu_dropout(float *x, const float *bias, long n, long d,
             if (bias) v += LOAD(bias + j);
             if (relu) {
                 v = RELU16(v);
-                if (drop.threshold) DROP16(v, drop, (uint64_t)(i * d + j));
+                if (drop.threshold) DROP16(v, drop, (uint64_t)((first + i) * d + j));
             }
             STORE(row + j, v);
         }
@@ -81,7 +82,7 @@ TT_KERNEL void tt_bias_relu_dropout(float *x, const float *bias, long n, long d,
             float v = row[j] + (bias ? bias[j] : 0);
             if (relu) {
                 v = RELU(v);
-                if (drop.threshold) v = keeps(drop, (uint64_t)(i * d + j)) ? v * drop.scale : 0;
+                if (drop.threshold) v = keeps(drop, (uint64_t)((first + i) * d + j)) ? v * drop.scale : 0;
             }
             row[j] = v;
         }
@@ -106,35 +107,39 @@ TT_KERNEL void tt_relu_dropout_backward(float *restrict dx, float *restrict db, 
     }
 }
 
-// Sixty-four columns of the result stay in registers while the weight rows of one sample stream through.
-TT_KERNEL void tt_sparse_linear(float *y, tt_rows x, const float *weight, const float *bias, long d, bool relu,
-                                tt_dropout drop) {
-    long blocked = d / (4 * LANES) * (4 * LANES);
-    for (long j = 0; j < blocked; j += 4 * LANES) {
-        for (long i = 0; i < x.n; i++) {
-            f16 acc[4];
-            for (int l = 0; l < 4; l++) acc[l] = bias ? LOAD(bias + j + l * LANES) : (f16){0};
-            const float *dense = x.dense + i * x.d0;
-            for (long k = 0; k < x.d0; k++) {
-                const float *w = weight + k * d + j;
-                float v = dense[k];
-                for (int l = 0; l < 4; l++) acc[l] += v * LOAD(w + l * LANES);
-            }
-            for (long e = x.offsets[i]; e < x.offsets[i + 1]; e++) {
-                const float *w = weight + (long)x.columns[e] * d + j;
-                float v = x.values[e];
-                for (int l = 0; l < 4; l++) acc[l] += v * LOAD(w + l * LANES);
-            }
-            if (relu)
-                for (int l = 0; l < 4; l++) {
-                    acc[l] = RELU16(acc[l]);
-                    if (drop.threshold) DROP16(acc[l], drop, (uint64_t)(i * d + j + l * LANES));
-                }
-            for (int l = 0; l < 4; l++) STORE(y + i * d + j + l * LANES, acc[l]);
+// `blocks` vectors of the result stay in registers while the weight rows of one sample stream through.
+TT_INLINE void sparse_rows(float *y, tt_rows x, const float *weight, const float *bias, long first, long last, long d,
+                           long j, const int blocks, bool relu, tt_dropout drop) {
+    for (long i = first; i < last; i++) {
+        f16 acc[8];
+        for (int l = 0; l < blocks; l++) acc[l] = bias ? LOAD(bias + j + l * LANES) : (f16){0};
+        const float *dense = x.dense + i * x.d0;
+        for (long k = 0; k < x.d0; k++) {
+            const float *w = weight + k * d + j;
+            float v = dense[k];
+            for (int l = 0; l < blocks; l++) acc[l] += v * LOAD(w + l * LANES);
         }
+        for (long e = x.offsets[i]; e < x.offsets[i + 1]; e++) {
+            const float *w = weight + (long)x.columns[e] * d + j;
+            float v = x.values[e];
+            for (int l = 0; l < blocks; l++) acc[l] += v * LOAD(w + l * LANES);
+        }
+        if (relu)
+            for (int l = 0; l < blocks; l++) {
+                acc[l] = RELU16(acc[l]);
+                if (drop.threshold) DROP16(acc[l], drop, (uint64_t)(i * d + j + l * LANES));
+            }
+        for (int l = 0; l < blocks; l++) STORE(y + i * d + j + l * LANES, acc[l]);
     }
-    for (long i = 0; i < x.n; i++)
-        for (long j = blocked; j < d; j++) {
+}
+
+TT_KERNEL void tt_sparse_linear(float *y, tt_rows x, const float *weight, const float *bias, long first, long last,
+                                long d, bool relu, tt_dropout drop) {
+    long j = 0;
+    for (; j + 8 * LANES <= d; j += 8 * LANES) sparse_rows(y, x, weight, bias, first, last, d, j, 8, relu, drop);
+    for (; j + LANES <= d; j += LANES) sparse_rows(y, x, weight, bias, first, last, d, j, 1, relu, drop);
+    for (long rest = j, i = first; i < last; i++)
+        for (j = rest; j < d; j++) {
             float sum = bias ? bias[j] : 0;
             for (long k = 0; k < x.d0; k++) sum += x.dense[i * x.d0 + k] * weight[k * d + j];
             for (long e = x.offsets[i]; e < x.offsets[i + 1]; e++)
@@ -147,69 +152,48 @@ TT_KERNEL void tt_sparse_linear(float *y, tt_rows x, const float *weight, const 
         }
 }
 
-TT_KERNEL void tt_sparse_linear_backward(float *dw, const float *g, const int32_t *columns, const int32_t *rows,
-                                         const float *values, long entries, long d, long first, long width) {
-    long next = first;  // the first row of dw that has no values yet
-    for (long start = 0; start < entries;) {
-        long end = start, column = columns[start];
-        while (end < entries && columns[end] == column) end++;
-        memset(dw + next * d, 0, (size_t)((column - next) * d) * sizeof(float));
-        next = column + 1;
-        float *to = dw + column * d;
-        long j = 0;
-        for (; j + 4 * LANES <= d; j += 4 * LANES) {
-            f16 acc[4] = {{0}, {0}, {0}, {0}};
-            for (long e = start; e < end; e++) {
-                const float *gi = g + (long)rows[e] * d + j;
-                float v = values[e];
-                for (int l = 0; l < 4; l++) acc[l] += v * LOAD(gi + l * LANES);
-            }
-            for (int l = 0; l < 4; l++) STORE(to + j + l * LANES, acc[l]);
+TT_INLINE void sparse_columns(float *dw, const float *g, tt_entries x, long d, long j, const int blocks) {
+    for (long column = x.first; column < x.width; column++) {
+        f16 acc[8];
+        for (int l = 0; l < blocks; l++) acc[l] = (f16){0};
+        for (long e = x.starts[column]; e < x.starts[column + 1]; e++) {
+            const float *gi = g + (long)x.rows[e] * d + j;
+            float v = x.values[e];
+            for (int l = 0; l < blocks; l++) acc[l] += v * LOAD(gi + l * LANES);
         }
-        for (; j < d; j++) {
-            float sum = 0;
-            for (long e = start; e < end; e++) sum += values[e] * g[(long)rows[e] * d + j];
-            to[j] = sum;
-        }
-        start = end;
+        for (int l = 0; l < blocks; l++) STORE(dw + column * d + j + l * LANES, acc[l]);
     }
-    memset(dw + next * d, 0, (size_t)((width - next) * d) * sizeof(float));
 }
 
-// Radix sort by 11 bits a pass, as many passes as the width needs; the result always ends in the first arrays.
-void tt_sort_entries(int32_t *columns, int32_t *rows, float *values, int32_t *columns_scratch, int32_t *rows_scratch,
-                     float *values_scratch, long entries, long width) {
-    enum { BITS = 11, SIZE = 1 << BITS };
-    int32_t *c = columns, *r = rows, *c2 = columns_scratch, *r2 = rows_scratch;
-    float *v = values, *v2 = values_scratch;
-    for (int shift = 0; shift == 0 || (width - 1) >> shift > 0; shift += BITS) {
-        long starts[SIZE] = {0};
-        for (long e = 0; e < entries; e++) starts[(c[e] >> shift) & (SIZE - 1)]++;
-        long total = 0;
-        for (int k = 0; k < SIZE; k++) {
-            long count = starts[k];
-            starts[k] = total;
-            total += count;
+TT_KERNEL void tt_sparse_linear_backward(float *dw, const float *g, tt_entries x, long d, long from, long to) {
+    long j = from;
+    for (; j + 8 * LANES <= to; j += 8 * LANES) sparse_columns(dw, g, x, d, j, 8);
+    for (; j + LANES <= to; j += LANES) sparse_columns(dw, g, x, d, j, 1);
+    for (; j < to; j++)
+        for (long column = x.first; column < x.width; column++) {
+            float sum = 0;
+            for (long e = x.starts[column]; e < x.starts[column + 1]; e++)
+                sum += x.values[e] * g[(long)x.rows[e] * d + j];
+            dw[column * d + j] = sum;
         }
-        for (long e = 0; e < entries; e++) {
-            long to = starts[(c[e] >> shift) & (SIZE - 1)]++;
-            c2[to] = c[e];
-            r2[to] = r[e];
-            v2[to] = v[e];
+}
+
+// A counting sort; while it runs, `starts` holds where each column's next entry goes.
+void tt_group_entries(int32_t *starts, int32_t *rows, float *values, tt_rows x, long width) {
+    memset(starts, 0, (size_t)(width + 1) * sizeof *starts);
+    int32_t total = x.offsets[x.n];
+    for (int32_t e = 0; e < total; e++) starts[x.columns[e]]++;
+    for (long column = 0, sum = 0; column <= width; column++) {
+        int32_t count = starts[column];
+        starts[column] = (int32_t)sum;
+        sum += count;
+    }
+    for (long i = 0; i < x.n; i++)
+        for (int32_t e = x.offsets[i]; e < x.offsets[i + 1]; e++) {
+            int32_t to = starts[x.columns[e]]++;
+            rows[to] = (int32_t)i;
+            values[to] = x.values[e];
         }
-        int32_t *swap = c;
-        c = c2;
-        c2 = swap;
-        swap = r;
-        r = r2;
-        r2 = swap;
-        float *swap_values = v;
-        v = v2;
-        v2 = swap_values;
-    }
-    if (c != columns) {
-        memcpy(columns, c, (size_t)entries * sizeof *c);
-        memcpy(rows, r, (size_t)entries * sizeof *r);
-        memcpy(values, v, (size_t)entries * sizeof *v);
-    }
+    memmove(starts + 1, starts, (size_t)width * sizeof *starts);
+    starts[0] = 0;
 }

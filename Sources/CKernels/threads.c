@@ -7,61 +7,88 @@
 #include <time.h>
 #include <unistd.h>
 
-// Workers start once and wait; a job is a counter that everybody draws from. `tickets` says how many workers may still
-// join the job, `running` how many have. The caller takes part, then withdraws the tickets nobody took.
+// Workers start once and wait; a job is a counter that everybody draws from. The caller takes part in its job, then
+// withdraws the tickets nobody took. Jobs may be opened inside jobs: whoever waits, a worker for work or a caller for its
+// helpers, takes a ticket of the newest job that has one.
 enum { MAX_WORKERS = 255 };
+
+typedef struct job {
+    tt_task task;
+    void *context;
+    long count;
+    int threads;
+    atomic_long next;
+    int tickets;         // how many may still join
+    atomic_int helpers;  // how many have joined and not left
+    struct job *below;   // opened before this one
+} job;
 
 static struct {
     pthread_mutex_t lock;
-    pthread_cond_t wake, done;
-    int workers;
-    atomic_int tickets, running;
-    atomic_long next;
-    long count;
-    tt_task task;
-    void *context;
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
+    pthread_cond_t changed;  // a job was opened, or the last helper left one
+    int workers, busy;       // busy: threads that run tasks rather than wait
+    job *open;
+    atomic_int tickets;  // of all open jobs
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
-static pthread_mutex_t owner = PTHREAD_MUTEX_INITIALIZER;
-static _Thread_local int inside;
+static _Thread_local bool inside;
 
-static void drain(void) {
+// What a thread waits for beside a ticket: its helpers, if it opened a job.
+static bool is_over(job *own) { return own && atomic_load_explicit(&own->helpers, memory_order_acquire) == 0; }
+
+static void drain(job *from, job *own) {
     long index;
-    while ((index = atomic_fetch_add(&pool.next, 1)) < pool.count) pool.task(pool.context, index);
+    while (!is_over(own) && (index = atomic_fetch_add(&from->next, 1)) < from->count) from->task(from->context, index);
 }
 
-// Looks at `value` for some 30 microseconds: shorter than a wake-up, and most jobs of a training step come that close
-// together.
-static bool spin_until(atomic_int *value, bool positive) {
+// Joins the newest job that wants it. The lock is held on entry and on return.
+static bool help(job *own) {
+    job *from = pool.open;
+    while (from && (from->tickets == 0 || pool.busy >= from->threads)) from = from->below;
+    if (!from) return false;
+    from->tickets--;
+    atomic_fetch_sub(&pool.tickets, 1);
+    atomic_fetch_add(&from->helpers, 1);
+    pool.busy++;
+    pthread_mutex_unlock(&pool.lock);
+    drain(from, own);
+    pthread_mutex_lock(&pool.lock);
+    pool.busy--;
+    if (atomic_fetch_sub(&from->helpers, 1) == 1) pthread_cond_broadcast(&pool.changed);
+    return true;
+}
+
+// Looks out for some 30 microseconds: shorter than a wake-up, and most jobs of a training step come that close together.
+static void spin(job *own) {
     struct timespec start, now;
     clock_gettime(CLOCK_MONOTONIC, &start);
-    for (;;) {
+    do {
         for (int i = 0; i < 64; i++) {
-            if ((atomic_load_explicit(value, memory_order_acquire) > 0) == positive) return true;
+            if (is_over(own) || atomic_load_explicit(&pool.tickets, memory_order_relaxed) > 0) return;
 #if defined(__x86_64__)
             __builtin_ia32_pause();
 #endif
         }
         clock_gettime(CLOCK_MONOTONIC, &now);
-        if ((now.tv_sec - start.tv_sec) * 1000000000L + now.tv_nsec - start.tv_nsec > 30000) return false;
+    } while ((now.tv_sec - start.tv_sec) * 1000000000L + now.tv_nsec - start.tv_nsec < 30000);
+}
+
+// Helps others until the helpers of `own` are gone; forever without one. The lock is held on entry and on return.
+static void wait_helping(job *own) {
+    while (!is_over(own)) {
+        if (help(own)) continue;
+        pthread_mutex_unlock(&pool.lock);
+        spin(own);
+        pthread_mutex_lock(&pool.lock);
+        if (!is_over(own) && !help(own)) pthread_cond_wait(&pool.changed, &pool.lock);
     }
 }
 
 static void *work(void *unused) {
     (void)unused;
-    inside = 1;
-    for (;;) {
-        spin_until(&pool.tickets, true);
-        pthread_mutex_lock(&pool.lock);
-        while (atomic_load(&pool.tickets) == 0) pthread_cond_wait(&pool.wake, &pool.lock);
-        atomic_fetch_sub(&pool.tickets, 1);
-        atomic_fetch_add(&pool.running, 1);
-        pthread_mutex_unlock(&pool.lock);
-        drain();
-        pthread_mutex_lock(&pool.lock);
-        if (atomic_fetch_sub(&pool.running, 1) == 1) pthread_cond_signal(&pool.done);
-        pthread_mutex_unlock(&pool.lock);
-    }
+    inside = true;
+    pthread_mutex_lock(&pool.lock);
+    wait_helping(0);
     return 0;
 }
 
@@ -84,34 +111,43 @@ static void start_workers(int wanted) {
     pthread_sigmask(SIG_SETMASK, &before, 0);
 }
 
+static void open_job(job *own) {
+    pthread_mutex_lock(&pool.lock);
+    if (pool.workers < own->tickets) start_workers(own->tickets);
+    own->below = pool.open;
+    pool.open = own;
+    atomic_fetch_add(&pool.tickets, own->tickets);
+    if (!inside) pool.busy++;
+    pthread_cond_broadcast(&pool.changed);
+    pthread_mutex_unlock(&pool.lock);
+}
+
+// Takes the job off the list and waits until nobody works on it.
+static void close_job(job *own, bool nested) {
+    pthread_mutex_lock(&pool.lock);
+    job **place = &pool.open;
+    while (*place != own) place = &(*place)->below;
+    *place = own->below;
+    atomic_fetch_sub(&pool.tickets, own->tickets);
+    pool.busy--;
+    wait_helping(own);
+    if (nested) pool.busy++;
+    pthread_mutex_unlock(&pool.lock);
+}
+
 void tt_parallel(long count, int threads, tt_task task, void *context) {
-    if (count <= 1 || threads <= 1 || inside || pthread_mutex_trylock(&owner) != 0) {
+    if (count <= 1 || threads <= 1) {
         for (long index = 0; index < count; index++) task(context, index);
         return;
     }
-    int helpers = (int)(count < threads ? count : threads) - 1;
-    start_workers(helpers);
-    pthread_mutex_lock(&pool.lock);
-    pool.task = task;
-    pool.context = context;
-    pool.count = count;
-    atomic_store(&pool.next, 0);
-    atomic_store(&pool.tickets, helpers < pool.workers ? helpers : pool.workers);
-    pthread_cond_broadcast(&pool.wake);
-    pthread_mutex_unlock(&pool.lock);
-
-    inside = 1;
-    drain();
-    inside = 0;
-
-    pthread_mutex_lock(&pool.lock);
-    atomic_store(&pool.tickets, 0);
-    pthread_mutex_unlock(&pool.lock);
-    spin_until(&pool.running, false);
-    pthread_mutex_lock(&pool.lock);
-    while (atomic_load(&pool.running) > 0) pthread_cond_wait(&pool.done, &pool.lock);
-    pthread_mutex_unlock(&pool.lock);
-    pthread_mutex_unlock(&owner);
+    bool nested = inside;
+    job own = {.task = task, .context = context, .count = count, .threads = threads};
+    own.tickets = (int)(count < threads ? count : threads) - 1;
+    open_job(&own);
+    inside = true;
+    drain(&own, 0);
+    close_job(&own, nested);
+    inside = nested;
 }
 
 int tt_processor_count(void) {

@@ -136,21 +136,28 @@ int tt_box_equal(lua_State *L) {
     return 1;
 }
 
-// Lua's collector sees 32 bytes where a frame holds a gigabyte. It runs when the native memory has doubled since the
-// last collection, but not for less than 64 MB, nor for less than Lua's own heap, so that its cost stays in proportion.
+// Lua's collector sees 32 bytes where a frame holds a gigabyte. It runs when the native memory has grown by half since it
+// was least, but not for less than 32 MB, nor for less than Lua's own heap, so that its cost stays in proportion.
+static size_t threshold_of(const tt_context *context) {
+    size_t margin = (size_t)32 << 20;
+    if (margin < context->native_bytes / 2) margin = context->native_bytes / 2;
+    if (margin < context->used) margin = context->used;
+    return context->native_bytes + margin;
+}
+
 void tt_box_account(lua_State *L, tt_box *box, size_t bytes) {
     tt_context *context = tt_context_of(L);
     box->bytes = bytes;
     context->native_bytes += bytes;
     if (context->native_bytes <= context->native_threshold) return;
     lua_gc(L, LUA_GCCOLLECT);
-    size_t margin = (size_t)64 << 20;
-    if (margin < context->native_bytes) margin = context->native_bytes;
-    if (margin < context->used) margin = context->used;
-    context->native_threshold = context->native_bytes + margin;
+    context->native_threshold = threshold_of(context);
 }
 
 void tt_box_forget(lua_State *L, tt_box *box) {
-    tt_context_of(L)->native_bytes -= box->bytes;
+    tt_context *context = tt_context_of(L);
+    context->native_bytes -= box->bytes;
     box->bytes = 0;
+    size_t threshold = threshold_of(context);
+    if (threshold < context->native_threshold) context->native_threshold = threshold;
 }

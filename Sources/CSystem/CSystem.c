@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -44,3 +45,5 @@ int tt_sync_path(const char *path) {
     close(fd);
     return failure;
 }
+
+void tt_return_large_blocks(void) { mallopt(M_MMAP_THRESHOLD, 256 << 10); }

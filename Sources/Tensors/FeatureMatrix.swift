@@ -88,14 +88,14 @@ public final class Rows: @unchecked Sendable {
     public var count: Int { indices.count }
     public var width: Int { matrix.width }
 
-    /// The rows gathered into one block; made when first needed, once.
-    lazy var batch = RowBatch(self)
+    /// The rows gathered into one block. Not kept: whoever holds on to the rows of a batch holds only their numbers.
+    func gathered() -> RowBatch { RowBatch(self) }
 
     /// (b, d)
     public func toDense() throws -> Tensor {
         _ = try Tensor.checkedElements([count, width], "to_dense")
         let result = Tensor(zeros: [count, width])
-        let batch = batch
+        let batch = gathered()
         for row in 0..<count {
             let to = result.pointer + row * width
             to.update(from: batch.dense.pointer + row * batch.d0, count: batch.d0)
@@ -157,29 +157,25 @@ final class RowBatch {
             values: values.pointer)
     }
 
-    /// The gradient of a weight (width, d) for a gradient (count, d) of the product; only columns that occur are
-    /// computed.
-    func weightGradient(_ g: Tensor, d: Int) -> Tensor {
+    /// The gradient of a weight (width, d) for a gradient (count, d) of the product.
+    func weightGradient(_ g: Tensor, d: Int) throws -> Tensor {
         let dw = Tensor(uninitialized: [width, d])
-        if d0 > 0 {
-            Tensor.multiply(
-                dw.pointer, dense.pointer, transposeA: true, g.pointer, transposeB: false, m: d0, n: d, k: count)
+        let starts = StoragePool.buffer(Int32.self, count: width + 1)
+        let rows = StoragePool.buffer(Int32.self, count: columns.count)
+        let sorted = StoragePool.buffer(Float.self, count: columns.count)
+        tt_group_entries(starts.pointer, rows.pointer, sorted.pointer, native, width)
+        let entries = tt_entries(
+            first: d0, width: width, starts: starts.pointer, rows: rows.pointer, values: sorted.pointer)
+        // The dense part's gradient is a product, the others come in blocks of columns.
+        let block = 128
+        try Threads.run(1 + (d + block - 1) / block) { piece in
+            guard piece > 0 else {
+                return Tensor.multiply(
+                    dw.pointer, dense.pointer, transposeA: true, g.pointer, transposeB: false, m: d0, n: d, k: count)
+            }
+            let from = (piece - 1) * block
+            tt_sparse_linear_backward(dw.pointer, g.pointer, entries, d, from, min(from + block, d))
         }
-        let entries = columns.count
-        let sorted = StoragePool.buffer(Int32.self, count: 2 * entries)
-        let scratch = StoragePool.buffer(Int32.self, count: 2 * entries)
-        let sortedValues = StoragePool.buffer(Float.self, count: 2 * entries)
-        let rows = sorted.pointer + entries
-        sorted.pointer.update(from: columns.pointer, count: entries)
-        sortedValues.pointer.update(from: values.pointer, count: entries)
-        for row in 0..<count {
-            for entry in Int(offsets[row])..<Int(offsets[row + 1]) { rows[entry] = Int32(row) }
-        }
-        tt_sort_entries(
-            sorted.pointer, rows, sortedValues.pointer, scratch.pointer, scratch.pointer + entries,
-            sortedValues.pointer + entries, entries, width)
-        tt_sparse_linear_backward(
-            dw.pointer, g.pointer, sorted.pointer, rows, sortedValues.pointer, entries, d, d0, width)
         return dw
     }
 }

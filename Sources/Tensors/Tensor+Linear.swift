@@ -78,8 +78,11 @@ extension Tensor {
         _ = try Tensor.checkedElements([n, d], "linear")
         let result = Tensor(uninitialized: Array(shape.dropLast()) + [d])
         try Tensor.multiplyBlocks(
-            result.pointer, pointer, weight.pointer, transposeB: !weightIsTransposed, m: n, n: d, k: inputs)
-        tt_bias_relu_dropout(result.pointer, bias?.pointer, n, d, relu, dropout.native)
+            result.pointer, pointer, weight.pointer, transposeB: !weightIsTransposed, m: n, n: d, k: inputs
+        ) { first, count in
+            tt_bias_relu_dropout(
+                result.pointer + first * d, bias?.pointer, first, count, d, relu, dropout.native)
+        }
         let saved = result.storage
         return result.recorded("linear", [self, weight] + (bias.map { [$0] } ?? [])) { g, tensors in
             let (x, weight) = (tensors[0], tensors[1])
@@ -88,9 +91,8 @@ extension Tensor {
             var dx: Tensor?
             if x.requiresGrad {
                 let result = Tensor(uninitialized: x.shape)
-                Tensor.multiply(
-                    result.pointer, dz.pointer, transposeA: false, weight.pointer, transposeB: weightIsTransposed,
-                    m: n, n: inputs, k: d)
+                try Tensor.multiplyBlocks(
+                    result.pointer, dz.pointer, weight.pointer, transposeB: weightIsTransposed, m: n, n: inputs, k: d)
                 dx = result
             }
             var dw: Tensor?
@@ -144,22 +146,28 @@ extension Tensor {
             Int32(n), Int32(k), 1, a, Int32(transposeA ? m : k), b, Int32(transposeB ? k : n), 0, c, Int32(n))
     }
 
-    /// The same for many rows of a: blocks of 1024 rows, several at once. The blocks do not depend on the threads.
+    /// The same in blocks of rows of a, several at once, each handed to `finish` when it is there. The blocks do not
+    /// depend on the threads.
     static func multiplyBlocks(
         _ c: UnsafeMutablePointer<Float>, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, transposeB: Bool,
-        m: Int, n: Int, k: Int
+        m: Int, n: Int, k: Int, finish: (_ first: Int, _ count: Int) -> Void = { _, _ in }
     ) throws {
-        let block = 1024
-        guard m > 2 * block else {
-            return multiply(c, a, transposeA: false, b, transposeB: transposeB, m: m, n: n, k: k)
-        }
-        try Threads.run((m + block - 1) / block) { piece in
-            try Interrupt.check()
-            let first = piece * block
+        try Tensor.inRowBlocks(m) { first, count in
             multiply(
-                c + first * n, a + first * k, transposeA: false, b, transposeB: transposeB,
-                m: Swift.min(block, m - first),
-                n: n, k: k)
+                c + first * n, a + first * k, transposeA: false, b, transposeB: transposeB, m: count, n: n, k: k)
+            finish(first, count)
+        }
+    }
+
+    /// Cuts many rows into blocks: large ones, since a product reads all its weights once a block; a small batch is
+    /// halved, so that a thread without work can take the other half.
+    static func inRowBlocks(_ rows: Int, _ body: (_ first: Int, _ count: Int) -> Void) throws {
+        let block = rows <= 512 ? 128 : 512
+        let blocks = Swift.max(1, rows / block)
+        try Threads.run(blocks) { index in
+            try Interrupt.check()
+            let first = index * block
+            body(first, index == blocks - 1 ? rows - first : block)
         }
     }
 }
@@ -177,16 +185,20 @@ extension Rows {
         if let bias, bias.shape != [d] {
             throw TensorError.shape("sparse_linear", weight.shape, bias.shape, "the bias does not fit")
         }
-        let batch = batch
+        let batch = gathered()
         let n = count
         _ = try Tensor.checkedElements([n, d], "sparse_linear")
         let result = Tensor(uninitialized: [n, d])
-        tt_sparse_linear(result.pointer, batch.native, weight.pointer, bias?.pointer, d, relu, dropout.native)
+        try Tensor.inRowBlocks(n) { first, count in
+            tt_sparse_linear(
+                result.pointer, batch.native, weight.pointer, bias?.pointer, first, first + count, d, relu,
+                dropout.native)
+        }
         let saved = result.storage
         return result.recorded("sparse_linear", [weight] + (bias.map { [$0] } ?? [])) { g, tensors in
             let (dz, db) = Tensor.activationBackward(
                 g[0]!, saved, n, d, relu: relu, dropout, bias: tensors.count > 1 && tensors[1].requiresGrad)
-            let dw = tensors[0].requiresGrad ? batch.weightGradient(dz, d: d) : nil
+            let dw = tensors[0].requiresGrad ? try batch.weightGradient(dz, d: d) : nil
             return [dw] + (tensors.count > 1 ? [db] : [])
         }
     }

@@ -25,7 +25,7 @@ public enum Threads {
     }
 
     /// Runs `body(0)` … `body(count - 1)`, several at once, and returns when all are done. The first error by index is
-    /// thrown. Called from inside `body`, everything runs on the caller.
+    /// thrown. Called from inside `body`, threads that have run out of work join.
     public static func run(_ count: Int, _ body: (Int) throws -> Void) throws {
         guard count > 1, Threads.count > 1 else {
             for index in 0..<count { try body(index) }

@@ -11,6 +11,7 @@ enum Program {
 
     static func run(_ words: [String]) -> Int32 {
         tt_broken_pipes_install()
+        tt_return_large_blocks()
         do {
             return try run(Arguments(words))
         } catch let error as UsageError {

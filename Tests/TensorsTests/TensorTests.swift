@@ -162,20 +162,45 @@ import Testing
         #expect(throws: TensorError.self) { try matrix.rows(Indices([0, 2])) }
     }
 
-    @Test func entriesAreSortedForAnyWidth() throws {
+    @Test func entriesAreGroupedByColumn() throws {
         var random = Random(seed: 9)
-        for width in [1, 50, 2048, 5000, 3_000_000] {
-            let n = 700
-            let columns = Buffer<Int32>((0..<n).map { _ in Int32(random.below(width)) })
-            let rows = Buffer<Int32>((0..<Int32(n)).map { $0 })
-            let values = Buffer<Float>((0..<n).map { Float($0) })
-            let expected = (0..<n).sorted { (columns[$0], $0) < (columns[$1], $1) }
-            let (c2, r2, v2) = (
-                Buffer<Int32>(uninitialized: n), Buffer<Int32>(uninitialized: n), Buffer<Float>(uninitialized: n)
-            )
-            tt_sort_entries(columns.pointer, rows.pointer, values.pointer, c2.pointer, r2.pointer, v2.pointer, n, width)
-            #expect(rows.elements.map { Int($0) } == expected)
-            #expect(values.elements.map { Int($0) } == expected)
+        for width in [1, 50, 2048, 100_000] {
+            let (n, each) = (70, 10)
+            let offsets = Buffer<Int32>((0...n).map { Int32($0 * each) })
+            let columns = Buffer<Int32>((0..<n * each).map { _ in Int32(random.below(width)) })
+            let values = Buffer<Float>((0..<n * each).map { Float($0) })
+            let dense = Buffer<Float>(uninitialized: 0)
+            let x = tt_rows(
+                n: n, d0: 0, dense: dense.pointer, offsets: offsets.pointer, columns: columns.pointer,
+                values: values.pointer)
+            let starts = Buffer<Int32>(uninitialized: width + 1)
+            let (rows, sorted) = (Buffer<Int32>(uninitialized: n * each), Buffer<Float>(uninitialized: n * each))
+            tt_group_entries(starts.pointer, rows.pointer, sorted.pointer, x, width)
+            let expected = (0..<n * each).sorted { (columns[$0], $0) < (columns[$1], $1) }
+            #expect(sorted.elements.map { Int($0) } == expected)
+            #expect(rows.elements.map { Int($0) } == expected.map { $0 / each })
+            let counts = columns.elements.reduce(into: [Int32](repeating: 0, count: width)) { $0[Int($1)] += 1 }
+            #expect((0..<width).map { starts[$0 + 1] - starts[$0] } == counts && starts[0] == 0)
+        }
+    }
+
+    @Test func jobsInsideJobsRunOnceEach() throws {
+        let before = Threads.count
+        defer { Threads.count = before }
+        Threads.count = 4
+        for _ in 0..<200 {
+            let runs = Buffer<Int32>((0..<6 * 50).map { _ in 0 })
+            try Threads.run(6) { outer in
+                try Threads.run(outer == 0 ? 50 : 5) { inner in runs[outer * 50 + inner] += 1 }
+            }
+            #expect(runs.elements.reduce(0, +) == 50 + 5 * 5 && runs.elements.allSatisfy { $0 <= 1 })
+        }
+        #expect(throws: TensorError.self) {
+            try Threads.run(2) { outer in
+                try Threads.run(3) { inner in
+                    if outer == 1, inner == 2 { throw TensorError("tensor.value", "inside") }
+                }
+            }
         }
     }
 

@@ -266,29 +266,31 @@ t.test("the split takes the first digests, the view leaves them out, negatives a
     local db <close> = database(rows)
     local data = extract.read(db)
     local made = samples.build(data, settings({ "training.train_val_split=0.2" }))
-    t.equal(made.train.decisions:height() + made.val.decisions:height(), 100)
-    t.equal(made.val.decisions:height(), 20)
+    t.equal(made.decisions.train:height() + made.decisions.val:height(), 100)
+    t.equal(made.decisions.val:height(), 20)
     t.equal(made.view:height(), 103 - 20)
+    t.equal(made.sides.likes:sum():item(), made.decisions.train:filter("decision_type == 'like'"):height() + 0.0)
     local digests = {}
     local hash = require("tt.hash")
-    for row in frame.concat({ made.train.decisions, made.val.decisions }):rows() do
+    for row in frame.concat({ made.decisions.train, made.decisions.val }):rows() do
         digests[#digests + 1] = hash.sha256(("42:%s:%s"):format(row.user_id, row.video_id))
     end
     table.sort(digests)
-    for row in made.val.decisions:rows() do
+    for row in made.decisions.val:rows() do
         t.equal(hash.sha256(("42:%s:%s"):format(row.user_id, row.video_id)) <= digests[20], true)
     end
     -- Negatives stand behind the decisions: per user max(0, 3 * max(1, likes) - nopes) of them.
-    for _, side in ipairs({ made.train, made.val }) do
+    for _, name in ipairs({ "train", "val" }) do
+        local side, decisions = made.sides[name], made.decisions[name]
         local decided = {}
         for row in data.decisions:rows() do decided[row.user_id .. row.video_id] = true end
         local likes, nopes, drawn = {}, {}, {}
-        for row in side.decisions:rows() do
+        for row in decisions:rows() do
             local counts = row.decision_type == "like" and likes or nopes
             counts[row.user_id] = (counts[row.user_id] or 0) + 1
         end
         local users, items, labels = side.user:to_table(), side.item:to_table(), side.label:to_table()
-        for index = side.decisions:height() + 1, side.n do
+        for index = decisions:height() + 1, side.n do
             local user, video = made.users.user_id[users[index]], data.videos.id[items[index]]
             t.equal(labels[index], 0.0)
             t.equal(decided[user .. video], nil)
@@ -311,7 +313,7 @@ end)
 t.test("no split means no validation, no sample is an error", function()
     local db <close> = database(crowd())
     local made = samples.build(extract.read(db), settings({ "training.train_val_split=0" }))
-    t.equal(made.val.n, 0)
+    t.equal(made.sides.val.n, 0)
     local empty <close> = database({})
     t.error("samples.none", samples.build, extract.read(empty), settings())
 end)

@@ -74,8 +74,8 @@ end
 ---@param now integer reference time, microseconds UTC
 ---@return two_tower.Payload
 function payloads.users(data, decisions, profiles, now)
-    local known = decisions:join(profiles, { on = "user_id", how = "semi" })
-    local likes = known:filter("decision_type == 'like'")
+    local known <close> = decisions:join(profiles, { on = "user_id", how = "semi" })
+    local likes <close> = known:filter("decision_type == 'like'")
     local stats = known:with({
         { "is_like", "if(decision_type == 'like', 1, 0)" },
         { "is_nope", "if(decision_type == 'nope', 1, 0)" },
@@ -100,7 +100,8 @@ function payloads.users(data, decisions, profiles, now)
     -- A like of a video that is not in the table carries no names, as that video has none here.
     local liked = likes:select({ "user_id", "video_id" })
     local function names(frame)
-        return liked:join(frame, { on = "video_id" }):select({ "user_id", "token" }):rename({ user_id = "owner" })
+        local pairs_ <close> = liked:join(frame, { on = "video_id" })
+        return pairs_:select({ "user_id", "token" }):rename({ user_id = "owner" })
     end
     return {
         frame = payloads.with_now(payloads.fill("user", users), now),

@@ -7,18 +7,23 @@ local frame = require("tt.frame")
 local samples = {}
 
 ---@class two_tower.Side
----@field decisions tt.Frame eligible decisions of this side
 ---@field user tt.Indices row of the user store per sample
 ---@field item tt.Indices row of the item store per sample
 ---@field label tt.Tensor 1 or 0 per sample
 ---@field n integer samples, drawn negatives included
 
+--- What a model is trained on: no frames, which are large.
+---@class two_tower.Sides
+---@field train two_tower.Side
+---@field val two_tower.Side
+---@field likes tt.Tensor likes of each item on the training side
+
 ---@class two_tower.Samples
 ---@field view tt.Frame all effective decisions but those that validate: what user features are made of
 ---@field users tt.Frame profiles of users with an eligible decision; row order of the user store
 ---@field fitted tt.Column bool per user: has a sample to train on
----@field train two_tower.Side
----@field val two_tower.Side
+---@field decisions { train: tt.Frame, val: tt.Frame } eligible decisions of each side
+---@field sides two_tower.Sides
 
 --- Splits the eligible decisions: likes and nopes of users with a profile and videos that exist.
 ---@param data two_tower.Data
@@ -27,7 +32,7 @@ local samples = {}
 ---@return tt.Frame train
 ---@return tt.Frame val
 function samples.split(data, seed, share)
-    local eligible = data.decisions:filter("decision_type in ('like', 'nope')")
+    local eligible <close> = data.decisions:filter("decision_type in ('like', 'nope')")
         :join(data.profiles, { on = "user_id", how = "semi" })
         :join(data.videos, { left_on = "video_id", right_on = "id", how = "semi" })
     local validates = features.digest_split(tostring(seed), { eligible.user_id, eligible.video_id }, share)
@@ -51,19 +56,27 @@ end
 
 -- Decisions first, then the drawn negatives: user row, item row and label of every sample.
 local function assemble(side, user_index, item_index, drawn)
-    local decided = columns.frame({
+    local decided <close> = columns.frame({
         { "user", user_index:rows(side.user_id) },
         { "item", item_index:rows(side.video_id) },
         { "label", columns.eval(side, "if(decision_type == 'like', 1.0, 0.0)") },
     })
-    local all = frame.concat({ decided, drawn:rename({ group = "user" }):with({ { "label", "0.0" } }) })
+    local all <close> = frame.concat({ decided, drawn:rename({ group = "user" }):with({ { "label", "0.0" } }) })
     return {
-        decisions = side,
         user = features.indices(all.user),
         item = features.indices(all.item),
         label = features.to_tensor(all.label),
         n = all:height(),
     }
+end
+
+-- Likes of each video among some decisions.
+local function likes(videos, decisions)
+    local counts = decisions:filter("decision_type == 'like'"):group_by({ "video_id" })
+        :agg({ { "*", "count", as = "likes" } })
+    return features.to_tensor(videos:select({ "id" })
+        :join(counts, { left_on = "id", right_on = "video_id", how = "left" })
+        .likes:fill_null(0):cast("float32"))
 end
 
 --- Makes the samples of both sides.
@@ -83,7 +96,7 @@ function samples.build(data, config)
     local taken = { user_row = user_index:rows(data.decisions.user_id),
         item_row = item_index:rows(data.decisions.video_id) }
     local function side(decisions, stream)
-        local drawn = negatives(decisions, users, taken, data.videos:height(),
+        local drawn <close> = negatives(decisions, users, taken, data.videos:height(),
             { ratio = training.negative_sampling_ratio, seed = config.seed, stream = stream })
         return assemble(decisions, user_index, item_index, drawn)
     end
@@ -91,8 +104,8 @@ function samples.build(data, config)
         view = data.decisions:join(val, { on = { "user_id", "video_id" }, how = "anti" }),
         users = users,
         fitted = users.user_id:is_in(train.user_id),
-        train = side(train, 1),
-        val = side(val, 2),
+        decisions = { train = train, val = val },
+        sides = { train = side(train, 1), val = side(val, 2), likes = likes(data.videos, train) },
     }
 end
 

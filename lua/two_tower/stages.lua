@@ -78,8 +78,7 @@ function stages.fetch(db, project, options)
     stage("fetch", function() sync.run(db, project, options) end)
 end
 
--- What training is made of: the samples and the payloads of their users and items, compared with those of the
--- configuration's other source.
+-- The samples and the payloads of their users and items, compared with those of the configuration's other source.
 local function prepare(data, settings, source, db)
     local started = time.monotonic()
     local prepared = { now = data.reference_time or time.now() }
@@ -89,6 +88,32 @@ local function prepare(data, settings, source, db)
     prepared.seconds = time.monotonic() - started
     if source then rpc_check.training(source, db, prepared) end
     return prepared
+end
+
+-- What training is made of, and what the checkpoint tells of it. The frames it came from end here: training needs the
+-- memory.
+local function learnt(db, settings, set, source)
+    local data, prepared = extract.read(db, reading(), function(tables)
+        return prepare(tables, settings, source, db)
+    end)
+    local started = time.monotonic()
+    local user_payload, item_payload = prepared.users, prepared.items
+    local vocabularies = set:fit_vocabularies(item_payload, settings.artifacts)
+    local user_numbers, item_numbers = set:compute("user", user_payload), set:compute("item", item_payload)
+    local function fit(entity, numbers)
+        return features.fit_scaler(numbers:select(set:numbers(entity, true)))
+    end
+    local scalers = { user = fit("user", user_numbers:filter(prepared.samples.fitted)),
+        item = fit("item", item_numbers) }
+    local users = set:store("user", user_payload, scalers.user, vocabularies, user_numbers):matrix()
+    local items = set:store("item", item_payload, scalers.item, vocabularies, item_numbers):matrix()
+    local made = prepared.samples.sides
+    say("samples", { { "train", made.train.n }, { "val", made.val.n }, { "users", #users }, { "items", #items },
+        { "user_dim", users:width() }, { "item_dim", items:width() },
+        { "seconds", prepared.seconds + time.monotonic() - started } })
+    return { samples = made, stores = { users = users, items = items }, facts = { set = set,
+        vocabularies = vocabularies, scalers = scalers, user_dim = users:width(), item_dim = items:width(),
+        reference_time = prepared.now, item_reference_time = data.item_reference_time, config = settings } }
 end
 
 --- Trains a model: tables and configuration to a checkpoint.
@@ -101,31 +126,13 @@ function stages.train(db, options)
     config.check_features(settings, set)
     stage("train", function()
         local source = settings.training.use_rpc_features and rpc_check.source(db, options) or nil
-        local data, prepared = extract.read(db, reading(), function(tables)
-            return prepare(tables, settings, source, db)
-        end)
-        local started = time.monotonic()
-        local made, user_payload, item_payload = prepared.samples, prepared.users, prepared.items
-
-        local vocabularies = set:fit_vocabularies(item_payload, settings.artifacts)
-        local user_numbers, item_numbers = set:compute("user", user_payload), set:compute("item", item_payload)
-        local function fit(entity, numbers)
-            return features.fit_scaler(numbers:select(set:numbers(entity, true)))
-        end
-        local scalers = { user = fit("user", user_numbers:filter(made.fitted)), item = fit("item", item_numbers) }
-        local users = set:store("user", user_payload, scalers.user, vocabularies, user_numbers)
-        local items = set:store("item", item_payload, scalers.item, vocabularies, item_numbers)
-        say("samples", { { "train", made.train.n }, { "val", made.val.n }, { "users", #users }, { "items", #items },
-            { "user_dim", users:width() }, { "item_dim", items:width() },
-            { "seconds", prepared.seconds + time.monotonic() - started } })
-
-        local result = training.run(data, made, { users = users:matrix(), items = items:matrix() }, settings)
-        local figures = training.figures(made, result)
-        checkpoints.save(options.checkpoint, { result = result, set = set, vocabularies = vocabularies,
-            scalers = scalers, user_dim = users:width(), item_dim = items:width(), reference_time = prepared.now,
-            item_reference_time = data.item_reference_time, config = settings, training = figures })
-        training.summary(made, result, { user_dim = users:width(), item_dim = items:width(),
-            vocabularies = vocabularies, set = set })
+        local made = learnt(db, settings, set, source)
+        collectgarbage()
+        local result = training.run(made.samples, made.stores, settings)
+        local facts = made.facts
+        facts.result, facts.training = result, training.figures(made.samples, result)
+        checkpoints.save(options.checkpoint, facts)
+        training.summary(made.samples, result, facts)
         say_file(options.checkpoint)
     end)
 end

@@ -44,26 +44,30 @@ local function optimizer(config, parameters, bias)
         eps = options.parameters.eps })
 end
 
--- Embeds every user and item once, in evaluation mode, and scores the samples of one side: loss, accuracy and logits
--- in sample order. `bias` is a number here.
-local function validate(towers, stores, side, scale, bias)
-    local users, items = nn.embed(towers.user, stores.users), nn.embed(towers.item, stores.items)
-    local scores = users:rows(side.user):dot(items:rows(side.item)) * scale + bias
-    local loss = nn.bce_with_logits(scores, side.label):item()
-    local right = columns.eval(columns.frame({
-        { "score", features.to_column(scores) }, { "label", features.to_column(side.label) },
-    }), "if((score > 0 and label > 0.5) or (score <= 0 and label < 0.5), 1.0, 0.0)")
-    return loss, right:mean(), scores
+-- Rows embedded and samples scored at a time: no more than that many hidden layers and pairs of vectors are in memory.
+local BLOCK = 1024
+
+-- Scores of samples: the dot product of their two vectors, in evaluation mode.
+local function score(towers, stores, side)
+    local users <close> = nn.embed(towers.user, stores.users, { block = BLOCK })
+    local items <close> = nn.embed(towers.item, stores.items, { block = BLOCK })
+    local parts = {}
+    for batch in train.batches({ size = BLOCK, shuffle = false, fields = { user = side.user, item = side.item } }) do
+        local user <close> = users:rows(batch.user)
+        local item <close> = items:rows(batch.item)
+        parts[#parts + 1] = user:dot(item)
+    end
+    return tensor.concat(parts)
 end
 
--- Ranking by popularity: the score of a sample is the number of training-side likes of its video.
-local function popularity_auc(data, side, train_decisions)
-    local likes = train_decisions:filter("decision_type == 'like'")
-        :group_by({ "video_id" }):agg({ { "*", "count", as = "likes" } })
-    local counts = data.videos:select({ "id" })
-        :join(likes, { left_on = "id", right_on = "video_id", how = "left" })
-        .likes:fill_null(0):cast("float32")
-    return features.auc(features.to_tensor(counts):rows(side.item), side.label)
+-- Loss, accuracy and logits of the samples of one side, in their order. `bias` is a number here.
+local function validate(towers, stores, side, scale, bias)
+    local logits = score(towers, stores, side) * scale + bias
+    local loss = nn.bce_with_logits(logits, side.label):item()
+    local right = columns.eval(columns.frame({
+        { "score", features.to_column(logits) }, { "label", features.to_column(side.label) },
+    }), "if((score > 0 and label > 0.5) or (score <= 0 and label < 0.5), 1.0, 0.0)")
+    return loss, right:mean(), logits
 end
 
 local function run_epoch(epoch, trainer, samples, config)
@@ -87,12 +91,11 @@ local function run_epoch(epoch, trainer, samples, config)
 end
 
 --- Trains a model.
----@param data two_tower.Data
----@param samples two_tower.Samples
+---@param samples two_tower.Sides
 ---@param stores { users: tt.FeatureMatrix, items: tt.FeatureMatrix }
 ---@param config table effective configuration
 ---@return two_tower.Result
-function training.run(data, samples, stores, config)
+function training.run(samples, stores, config)
     local options = config.training
     local towers = model.new(stores.users:width(), stores.items:width(), config.artifacts.embedding_dim, config.seed)
     local scale = options.logit_scale
@@ -149,9 +152,10 @@ function training.run(data, samples, stores, config)
     result.val_acc = best.val_acc
     if samples.val.n > 0 then
         model.load_state(towers, best.state)
-        local _, _, scores = validate(towers, stores, samples.val, scale, best.bias)
-        result.val_auc = features.auc(scores, samples.val.label)
-        result.popularity_auc = popularity_auc(data, samples.val, samples.train.decisions)
+        local _, _, logits = validate(towers, stores, samples.val, scale, best.bias)
+        result.val_auc = features.auc(logits, samples.val.label)
+        -- Ranking by popularity: what a model has to beat.
+        result.popularity_auc = features.auc(samples.likes:rows(samples.val.item), samples.val.label)
         local positive = samples.val.label:mean():item()
         result.trivial_loss = -(positive * math.log(share) + (1 - positive) * math.log(1 - share))
     end
@@ -159,7 +163,7 @@ function training.run(data, samples, stores, config)
 end
 
 --- The figures that go into the checkpoint and `model_meta.json`.
----@param samples two_tower.Samples
+---@param samples two_tower.Sides
 ---@param result two_tower.Result
 ---@return table
 function training.figures(samples, result)
@@ -176,7 +180,7 @@ function training.figures(samples, result)
 end
 
 --- Logs the closing summary.
----@param samples two_tower.Samples
+---@param samples two_tower.Sides
 ---@param result two_tower.Result
 ---@param model_facts { user_dim: integer, item_dim: integer, set: two_tower.FeatureSet, vocabularies: table }
 function training.summary(samples, result, model_facts)

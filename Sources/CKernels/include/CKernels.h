@@ -84,8 +84,9 @@ typedef struct {
 // out[i] = keep(first + i) ? x[i] * scale : 0. Also its own backward.
 void tt_drop(float *out, const float *x, long n, tt_dropout drop);
 
-// In place: x = dropout(relu(x + bias)); bias may be NULL, relu off gives x + bias (dropout then not applied).
-void tt_bias_relu_dropout(float *x, const float *bias, long n, long d, bool relu, tt_dropout drop);
+// In place: x = dropout(relu(x + bias)); bias may be NULL, relu off gives x + bias (dropout then not applied). `x` is
+// row `first` of the whole that dropout counts its elements in.
+void tt_bias_relu_dropout(float *x, const float *bias, long first, long n, long d, bool relu, tt_dropout drop);
 // dx = y > 0 ? g * scale : 0, and bias gradient db[j] = sum of dx[:, j] unless db is NULL.
 void tt_relu_dropout_backward(float *dx, float *db, const float *g, const float *y, long n, long d, float scale);
 
@@ -99,15 +100,22 @@ typedef struct {
     const float *values;
 } tt_rows;
 
-// y = dropout(relu(x * weight + bias)), x the sparse rows (n, in), weight (in, d).
-void tt_sparse_linear(float *y, tt_rows x, const float *weight, const float *bias, long d, bool relu, tt_dropout drop);
-// Rows first ..< width of dw (width, d) become the weight gradient, 0 where a column does not occur; entries come sorted
-// by column, then by row: entry e is (columns[e], rows[e], values[e]).
-void tt_sparse_linear_backward(float *dw, const float *g, const int32_t *columns, const int32_t *rows,
-                               const float *values, long entries, long d, long first, long width);
-// Sorts entries by column, keeping the order of rows; `width` bounds the columns, scratch arrays hold `entries`.
-void tt_sort_entries(int32_t *columns, int32_t *rows, float *values, int32_t *columns_scratch, int32_t *rows_scratch,
-                     float *values_scratch, long entries, long width);
+// Rows first ..< last of y = dropout(relu(x * weight + bias)), x the sparse rows (n, in), weight (in, d).
+void tt_sparse_linear(float *y, tt_rows x, const float *weight, const float *bias, long first, long last, long d,
+                      bool relu, tt_dropout drop);
+
+// The same entries by column: those of column c are starts[c] ..< starts[c + 1], in the order of rows.
+typedef struct {
+    long first, width;      // columns first ..< width have entries
+    const int32_t *starts;  // width + 1
+    const int32_t *rows;
+    const float *values;
+} tt_entries;
+
+// `rows` and `values` hold as many as x has entries.
+void tt_group_entries(int32_t *starts, int32_t *rows, float *values, tt_rows x, long width);
+// Columns from ..< to of rows x.first ..< x.width of the weight gradient dw (width, d).
+void tt_sparse_linear_backward(float *dw, const float *g, tt_entries x, long d, long from, long to);
 
 // Optimizers --------------------------------------------------------------------------------------------------------
 
@@ -129,7 +137,7 @@ void tt_sgd_step(float *p, const float *g, float *buffer, long n, tt_sgd s);
 
 typedef void (*tt_task)(void *context, long index);
 // Runs task(context, 0 ..< count) on up to `threads` threads, the caller among them; returns when all are done. Called
-// from inside a task, or while another thread is in here, it runs everything on the caller.
+// from inside a task, threads that have run out of work join.
 void tt_parallel(long count, int threads, tt_task task, void *context);
 
 // Processors this process may run on.

@@ -30,3 +30,7 @@ int tt_name_file(int fd, const char *path);
 
 // Flushes a file's or folder's content to disk; 0, or errno.
 int tt_sync_path(const char *path);
+
+// From now on a large block is a mapping of its own: its memory goes back to the system when it is freed. Columns and
+// tensors would otherwise leave holes in a heap that never shrinks.
+void tt_return_large_blocks(void);
