@@ -78,23 +78,28 @@ const char *tt_native_name(lua_State *L, int index) {
 
 // ---- protected calls
 
-int tt_pcall(lua_State *L, int arguments, int results) {
+// `is_native`: no Lua code runs in it, and a profile counts its time to the native call around it.
+static int protect(lua_State *L, int arguments, int results, bool is_native) {
     tt_context *context = tt_context_of(L);
     int function = lua_gettop(L) - arguments;
     lua_pushcfunction(L, tt_message_handler);
     lua_insert(L, function);
     int depth = context->swift_depth;
     context->swift_depth = 0;
+    void *owner = context->profile && !is_native ? tt_profile_enter_lua(context) : NULL;
     int status = lua_pcall(L, arguments, results, function);
+    if (context->profile && !is_native) tt_profile_leave_lua(context, owner);
     context->swift_depth = depth;
     lua_remove(L, function);
     return status;
 }
 
+int tt_pcall(lua_State *L, int arguments, int results) { return protect(L, arguments, results, false); }
+
 int tt_protected(lua_State *L, lua_CFunction function, int arguments, int results) {
     lua_pushcfunction(L, function);
     lua_insert(L, -arguments - 1);
-    return tt_pcall(L, arguments, results);
+    return protect(L, arguments, results, function == tt_push_bytes);
 }
 
 int tt_tostring(lua_State *L) {

@@ -23,8 +23,11 @@ static int resume(lua_State *L, lua_State *coroutine, int arguments) {
     tt_context *context = tt_context_of(L);
     int results;
     lua_xmove(L, coroutine, arguments);
+    tt_resume link = {L, context->resumes};
+    context->resumes = &link;
     enter(context, coroutine);
     int status = lua_resume(coroutine, L, arguments, &results);
+    context->resumes = link.outer;
     enter(context, L);
     if (status != LUA_OK && status != LUA_YIELD) {
         lua_xmove(coroutine, L, 1);
@@ -41,8 +44,11 @@ static int resume(lua_State *L, lua_State *coroutine, int arguments) {
 
 static int reset(lua_State *L, lua_State *coroutine) {
     tt_context *context = tt_context_of(L);
+    tt_resume link = {L, context->resumes};
+    context->resumes = &link;
     enter(context, coroutine);
     int status = lua_resetthread(coroutine);
+    context->resumes = link.outer;
     enter(context, L);
     return status;
 }

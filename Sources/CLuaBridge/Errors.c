@@ -9,22 +9,35 @@ static const char metatable_key, names_key, value_key, traceback_key;
 
 // ---- tracebacks
 
+tt_known tt_known_function(lua_State *L, lua_Debug *info, char *text, size_t size) {
+    text[0] = 0;
+    if (*info->what != 'C' || !lua_checkstack(L, 4)) return TT_KNOWN_NO;
+    tt_known known = TT_KNOWN_NO;
+    int top = lua_gettop(L);
+    lua_getinfo(L, "f", info);
+    const char *name = tt_native_name(L, -1);
+    if (name) {
+        known = TT_KNOWN_NATIVE;
+    } else if (lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key) == LUA_TTABLE) {
+        // The C functions of Lua itself are listed by tt_setup_errors.
+        lua_pushvalue(L, -2);
+        if (lua_rawget(L, -2) == LUA_TSTRING) {
+            known = TT_KNOWN_C;
+            name = lua_tostring(L, -1);
+        }
+    }
+    if (known) snprintf(text, size, "%s", name);
+    lua_settop(L, top);
+    return known;
+}
+
 // The name of the function `info` stands for, as a traceback says it.
 static void describe_function(lua_State *L, lua_Debug *info, char *text, size_t size) {
-    text[0] = 0;
-    if (*info->what == 'C' && lua_checkstack(L, 4)) {
-        int top = lua_gettop(L);
-        lua_getinfo(L, "f", info);
-        const char *name = tt_native_name(L, -1);
-        if (name) snprintf(text, size, "function '%s'", name);
-        // The C functions of Lua itself are listed by tt_setup_errors.
-        else if (lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key) == LUA_TTABLE) {
-            lua_pushvalue(L, -2);
-            if (lua_rawget(L, -2) == LUA_TSTRING) snprintf(text, size, "function '%s'", lua_tostring(L, -1));
-        }
-        lua_settop(L, top);
+    char name[140];
+    if (tt_known_function(L, info, name, sizeof name)) {
+        snprintf(text, size, "function '%s'", name);
+        return;
     }
-    if (text[0]) return;
     bool global = strcmp(info->namewhat, "global") == 0;
     if (*info->namewhat) snprintf(text, size, "%s '%s'", global ? "function" : info->namewhat, info->name);
     else if (*info->what == 'm') snprintf(text, size, "main chunk");

@@ -61,6 +61,7 @@ void tt_interrupts_raised(tt_context *context) {
 void tt_interrupts_follow(tt_context *context) {
     if (context->armed && context->armed != context->running) disarm(context);
     if (tt_interrupt_pending() && target == context) arm(context, context->running);
+    if (context->profile) tt_profile_follow(context);
 }
 
 static void on_interrupt(int signal) {
@@ -83,6 +84,7 @@ void tt_interrupts_install(tt_context *context) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     sigemptyset(&action.sa_mask);
+    sigaddset(&action.sa_mask, SIGPROF);  // a profile sets hooks as well
     target = context;
     main_thread = pthread_self();
     has_terminal = tcgetattr(STDIN_FILENO, &terminal) == 0;

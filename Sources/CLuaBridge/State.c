@@ -103,6 +103,7 @@ tt_context *tt_open(tt_dispatch dispatch, void *host, size_t limit) {
 }
 
 void tt_close(tt_context *context) {
+    tt_profile_forget(context);
     // Finalizers run under Lua's own protection; for want of memory none of them may be left out.
     context->swift_depth = 0;
     context->limit = 0;

@@ -37,9 +37,12 @@ enum FeaturesModule {
                     }
                     return call.push(object: try ColumnTensor.tensor(try call[1].object(Column.self)))
                 },
-                // features.to_column(tensor) -> Column
+                // features.to_column(tensor | indices) -> Column
                 "to_column": { call in
-                    call.push(object: try ColumnTensor.column(try call[1].object(Tensor.self)))
+                    if let indices = call[1].tryObject(Indices.self) {
+                        return call.push(object: column(indices.storage))
+                    }
+                    return call.push(object: try ColumnTensor.column(try call[1].object(Tensor.self)))
                 },
                 // features.sample_without{wanted=, population=, taken_group=, taken_item=, seed=, stream=} -> Frame
                 "sample_without": sampleWithout,

@@ -81,10 +81,15 @@ enum NNModule {
                 }
                 return call.push(object: try Towers.embed(module, try call[2].object(Tensor.self), block: block))
             },
-            // nn.topk(queries, items, k) -> Tensor (n, k), Indices
+            // nn.topk(queries, items, k, {exclude = {queries, items}}) -> Tensor (n, k), Indices
             "topk": { call in
-                let (values, indices) = try Towers.topK(
-                    try call[1].object(Tensor.self), try call[2].object(Tensor.self), try call[3].int())
+                let options = try call[4].options(["exclude"])
+                let exclude = try options.field("exclude").optional?.options(["queries", "items"])
+                let (values, indices) = try Tensor.topProducts(
+                    try call[1].object(Tensor.self), try call[2].object(Tensor.self), try call[3].int(),
+                    exclude: try exclude.map {
+                        (try $0.field("queries").indices(), try $0.field("items").indices())
+                    })
                 return call.push(object: values) + call.push(object: indices)
             },
             // nn.cosine(a, b) -> Tensor

@@ -66,36 +66,4 @@ public enum Towers {
             return result
         }
     }
-
-    /// For each query row the `k` items with the greatest dot products, descending, ties by place: exact, over all items,
-    /// in blocks of queries. No gradients.
-    ///
-    /// - Parameters:
-    ///   - queries: (n, e)
-    ///   - items: (m, e)
-    /// - Returns: products (n, k) and places of items, 0-based (n, k).
-    public static func topK(_ queries: Tensor, _ items: Tensor, _ k: Int) throws -> (values: Tensor, indices: Indices) {
-        guard queries.rank == 2, items.rank == 2, queries.shape[1] == items.shape[1] else {
-            throw TensorError.shape("topk", queries.shape, items.shape, "needs (n, e) and (m, e)")
-        }
-        guard k >= 0, k <= items.shape[0] else {
-            throw TensorError.shape("topk", items.shape, "\(k) asked for, there are \(items.shape[0]) items")
-        }
-        let n = queries.shape[0]
-        _ = try Tensor.checkedElements([n, k], "topk")
-        let values = Tensor(uninitialized: [n, k])
-        let places = StoragePool.buffer(Int32.self, count: n * k)
-        let block = 64
-        try Threads.run((n + block - 1) / block) { piece in
-            try Interrupt.check()
-            let start = piece * block
-            let length = min(block, n - start)
-            try Gradients.off {
-                let part = try queries.slice(0, start: start, length: length).linear(weight: items, bias: nil).topK(k)
-                (values.pointer + start * k).update(from: part.values.pointer, count: length * k)
-                (places.pointer + start * k).update(from: part.indices.pointer, count: length * k)
-            }
-        }
-        return (values, Indices(shape: [n, k], storage: places))
-    }
 }

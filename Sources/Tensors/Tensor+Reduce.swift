@@ -123,23 +123,4 @@ extension Tensor {
             return [side(inputs[0], inputs[1]), side(inputs[1], inputs[0])]
         }
     }
-
-    /// The `k` greatest of each row, descending, ties by place; no gradient. (…, d) to two of (…, k), places 0-based.
-    public func topK(_ k: Int) throws -> (values: Tensor, indices: Indices) {
-        let (n, d) = try lastDimension("topk")
-        guard k >= 0, k <= d, d <= Int(Int32.max) else {
-            throw TensorError.shape("topk", shape, "\(k) asked for, a row has \(d)")
-        }
-        let target = Array(shape.dropLast()) + [k]
-        let values = Tensor(uninitialized: target)
-        let at = StoragePool.buffer(Int32.self, count: values.count)
-        let block = Swift.max(1, 65536 / Swift.max(d, 1))
-        try Threads.run((n + block - 1) / block) { piece in
-            try Interrupt.check()
-            for row in (piece * block)..<Swift.min(n, (piece + 1) * block) {
-                tt_top_k(values.pointer + row * k, at.pointer + row * k, self.pointer + row * d, d, k)
-            }
-        }
-        return (values, Indices(shape: target, storage: at))
-    }
 }

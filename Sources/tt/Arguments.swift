@@ -22,6 +22,8 @@ struct Arguments {
     var script = 0
     /// How many words after `script` are no arguments of it: the code after `-e`.
     var skipped = 0
+    /// The stack file of `--profile`.
+    var profile: String?
     /// Index in `words` of the script's first argument.
     var rest: Int { min(words.count, script + 1 + skipped) }
 
@@ -33,6 +35,8 @@ struct Arguments {
                tt init DIR [--force]    write the scripts, configuration and examples carried in tt to DIR
                tt --version | --help
 
+        --profile FILE before any of the three tells on standard error, when the script has ended, where its time went:
+        by line and by native call. FILE gets the stacks in the folded format of flame graphs.
         -i opens the prompt after the script. ARGS reach the script as 'arg'.
         A FILE without '/' is looked for in the current folder, in lua/, then among the copies carried in tt.
         Exit status: 0 done, 1 the script failed, 2 wrong usage, 130 interrupted,
@@ -55,6 +59,13 @@ struct Arguments {
             case "-i":
                 thenPrompt = true
                 i += 1
+            case "--profile":
+                guard i + 1 < words.count else { throw UsageError("option '--profile' needs FILE after it") }
+                profile = try Arguments.profileFile(words[i + 1])
+                i += 2
+            case let word where word.hasPrefix("--profile="):
+                profile = try Arguments.profileFile(String(word.dropFirst("--profile=".count)))
+                i += 1
             case "-e":
                 guard i + 1 < words.count else { throw UsageError("option '-e' needs CODE after it") }
                 script = i
@@ -66,11 +77,11 @@ struct Arguments {
                 script = i
                 action = .run(.standardInput, thenPrompt: false)
                 return
-            case "init" where !thenPrompt:
+            case "init" where !thenPrompt && profile == nil:
                 action = try Arguments.initialise(Array(words[(i + 1)...]))
                 return
             case let word where word.hasPrefix("-"):
-                let known = ["--help", "--version", "-e", "-i", "-"]
+                let known = ["--help", "--version", "--profile", "-e", "-i", "-"]
                 let near = Suggestion.nearest(to: word, in: known).map { " (did you mean '\($0)'?)" } ?? ""
                 throw UsageError("unknown option '\(word)'\(near)")
             default:
@@ -79,7 +90,16 @@ struct Arguments {
                 return
             }
         }
+        if profile != nil { throw UsageError("option '--profile FILE' needs a script after it") }
         action = .prompt
+    }
+
+    /// A script there is likely to be the one to run, and would be overwritten.
+    private static func profileFile(_ path: String) throws -> String {
+        if path.isEmpty || path.hasSuffix(".lua") || path.hasPrefix("-") {
+            throw UsageError("option '--profile' takes the file to write the stacks to, and '\(path)' is none")
+        }
+        return path
     }
 
     private static func initialise(_ words: [String]) throws -> Action {

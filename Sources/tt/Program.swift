@@ -50,6 +50,7 @@ enum Program {
 
         var status: Int32 = 0
         if let script {
+            let profile = try arguments.profile.map { try ProfileReport(of: state, to: $0, script: source) }
             do {
                 let chunk = try script.load(into: state)
                 try state.withCall { call in
@@ -58,6 +59,7 @@ enum Program {
             } catch let error as LuaError {
                 status = report(error)
             }
+            if let profile, !profile.finish(), status == 0 { status = 1 }
         }
         if thenPrompt, status != terminated { status = Prompt(state).run() }
         state.close()

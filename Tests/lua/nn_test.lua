@@ -94,6 +94,25 @@ t.test("topk finds the best items for every query", function()
     t.error("there are 90 items", nn.topk, queries, items, 91)
 end)
 
+t.test("topk leaves out pairs", function()
+    -- Products are 1 to 6 for the first query, 6 to 1 for the second.
+    local items = tensor.from_table({{1, 6}, {2, 5}, {3, 4}, {4, 3}, {5, 2}, {6, 1}})
+    local queries = tensor.from_table({{1, 0}, {0, 1}})
+    local exclude = {queries = {2, 1, 1, 2}, items = tensor.indices {2, 5, 6, 1}}
+    local scores, places = nn.topk(queries, items, 2, {exclude = exclude})
+    t.equal(places:to_table(), {{4, 3}, {3, 4}})
+    t.equal(scores:to_table(), {{4.0, 3.0}, {4.0, 3.0}})
+    scores, places = nn.topk(queries, items, 6, {exclude = exclude})
+    t.equal(places:to_table(), {{4, 3, 2, 1, 0, 0}, {3, 4, 5, 6, 0, 0}})
+    t.equal(scores:to_table()[1][5], -math.huge)
+    t.error("exclude has 1 queries and 2 items", nn.topk, queries, items, 2,
+        {exclude = {queries = {1}, items = {1, 2}}})
+    t.error("exclude, items: position 7 is outside 1 to 6", nn.topk, queries, items, 2,
+        {exclude = {queries = {1}, items = {7}}})
+    t.error("unknown option 'exlude'", nn.topk, queries, items, 2, {exlude = {}})
+    t.error("item 2 has an element that is not finite", nn.topk, queries, tensor.from_table {{1, 1}, {0 / 0, 1}}, 1)
+end)
+
 t.test("losses", function()
     local logits = tensor.from_table {0, 2}
     t.near(nn.bce_with_logits(logits, tensor.from_table {1, 0}):item(), (math.log(2) + 2.126928) / 2, 1e-5)

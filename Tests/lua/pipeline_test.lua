@@ -399,6 +399,20 @@ t.test("recommendations leave out what the user has decided on", function()
     t.equal(status, 2)
 end)
 
+t.test("recommendations for all users are those of each", function()
+    run_well(shared, "examples/recommend_all.lua", "--db", "sqlite:demo.sqlite", "--top", "4", "--output", "all.parquet")
+    local all = parquet.read(shared .. "/all.parquet")
+    t.equal(all:columns(), { "user_id", "video_id", "score" })
+    local one = json.decode(run_well(shared, "recommend.lua", "--db", "sqlite:demo.sqlite", "--top", "4",
+        "--log-json"):match("{.*}"))
+    local rows = all:filter(("user_id == '%s'"):format(one.user_id))
+    t.equal(#rows, 4)
+    for rank, row in ipairs(rows:to_table()) do
+        t.equal(row.video_id, one.videos[rank].video_id)
+        t.near(row.score, one.videos[rank].score, 1e-5)
+    end
+end)
+
 t.test("a demo repeats for a seed, and --clean has keys", function()
     local a, b = demo("--seed", "5"), demo("--seed", "5")
     local sql = require("tt.sql")

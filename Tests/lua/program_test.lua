@@ -108,6 +108,14 @@ t.test("wrong command lines end with 2 and a hint", function()
         ["tt -e"] = "tt: option '-e' needs CODE after it\nTry 'tt --help'.\n",
         ["tt -i -"] = "tt: '-i' cannot go with '-': both read standard input\nTry 'tt --help'.\n",
         ["tt init"] = "tt: 'tt init' needs the folder to write to\nTry 'tt --help'.\n",
+        ["tt --profile"] = "tt: option '--profile' needs FILE after it\nTry 'tt --help'.\n",
+        ["tt --profile out"] = "tt: option '--profile FILE' needs a script after it\nTry 'tt --help'.\n",
+        ["tt --profile=out -i"] = "tt: option '--profile FILE' needs a script after it\nTry 'tt --help'.\n",
+        ["tt --profile= -e ''"] = "tt: option '--profile' takes the file to write the stacks to, and '' is none\n"
+            .. "Try 'tt --help'.\n",
+        ["tt --profile mine.lua x.lua"] = "tt: option '--profile' takes the file to write the stacks to, and "
+            .. "'mine.lua' is none\nTry 'tt --help'.\n",
+        ["tt --profil out x.lua"] = "tt: unknown option '--profil' (did you mean '--profile'?)\nTry 'tt --help'.\n",
         ["tt init a b"] = "tt: 'tt init' takes one folder, and 'b' is a second one\nTry 'tt --help'.\n",
     } do
         local output, status = sh(command)
@@ -153,6 +161,111 @@ t.test("output that cannot be written is a failure", function()
     local output, status = sh("tt -e 'print(1)' >/dev/full")
     t.equal(output, "tt: not all of the output could be written\n")
     t.equal(status, 1)
+end)
+
+-- Microseconds of the stacks of a stack file that have all of these texts in them, in order.
+local function microseconds(path, ...)
+    local sum = 0
+    for line in io.lines(path) do
+        local stack, time = line:match("^(.+) (%d+)$")
+        t.ok(stack, line)
+        local from = 1
+        for _, part in ipairs { ... } do
+            local _, last = stack:find(part, from, true)
+            if not last then from = nil break end
+            from = last + 1
+        end
+        if from then sum = sum + tonumber(time) end
+    end
+    return sum
+end
+
+-- The milliseconds a table of the profile has for the row with this text: self, then the two columns after it.
+local function row(output, text)
+    for line in output:gmatch("[^\n]+") do
+        if line:find(text, 1, true) then
+            local a, b, c = line:match("^ +([%d.-]+) +([%d.-]+) +([%d.-]+) +")
+            return tonumber(a), tonumber(b), tonumber(c)
+        end
+    end
+end
+
+t.test("--profile tells the time of lines and native calls", function()
+    local folder = t.tmpdir()
+    write(folder .. "/mine.lua", "local mine = {}\nfunction mine.nap(s)\n    tt.time.sleep(s)\nend\nreturn mine\n")
+    write(folder .. "/s.lua", [[
+local mine = require "mine"
+local function busy()
+    local ends = os.clock() + 0.2
+    while os.clock() < ends do end
+end
+busy()
+mine.nap(0.15)
+for _ in coroutine.wrap(function()
+    tt.time.sleep(0.1)
+    coroutine.yield(1)
+end) do end
+tt.tensor.no_grad(function() mine.nap(0.05) end)
+for i = 1, 1000 do tt.hash.sha256("x") end
+print(...)
+]])
+    local output, status = sh("tt --profile out.folded s.lua a b", folder)
+    t.equal(status, 0)
+    t.ok(output:find("a\tb\n\nprofile: ", 1, true) == 1 and output:find("stacks: out.folded\n", 1, true), output)
+    -- Self, of it native, total.
+    local own, native, total = row(output, "mine.lua:3  tt.time.sleep(s)")
+    t.ok(own >= 200 and native >= 200 and total >= own, output)
+    own, native = row(output, "s.lua:4  while os.clock() < ends do end")
+    t.ok(own > 100 and native < own, output)
+    t.ok(row(output, "s.lua:9  tt.time.sleep(0.1)") >= 100, output)
+    t.ok(output:find("  3 +%d+%.%d+ +%d+%.%d+ +%d+%.%d  tt%.time%.sleep\n"), output)
+    t.ok(output:find(" 1000 +%d+%.%d+ +%d+%.%d+ +%d+%.%d  tt%.hash%.sha256\n"), output)
+
+    local file = folder .. "/out.folded"
+    t.ok(microseconds(file, "s.lua:6;", "busy s.lua:4") > 100000)
+    t.ok(microseconds(file, "s.lua:7;", "mine.lua:3;[native] tt.time.sleep") >= 150000)
+    t.ok(microseconds(file, "s.lua:8;", "s.lua:9;[native] tt.time.sleep") >= 100000)
+    t.ok(microseconds(file, "s.lua:12;[native] tt.tensor.no_grad;s.lua:12;", "mine.lua:3;") >= 50000)
+    -- The stacks are the whole time, but for what looking took.
+    local all, duration = microseconds(file), tonumber(output:match("profile: ([%d.]+) ms")) * 1000
+    t.ok(all <= duration * 1.01 and all >= duration * 0.7, output)
+end)
+
+t.test("--profile tells after errors, Ctrl-C and os.exit as well", function()
+    local folder = t.tmpdir()
+    local output, status = sh("tt --profile=out -e 'tt.time.sleep(0.02) error(\"no\", 0)'", folder)
+    t.equal(status, 1)
+    t.ok(output:find("tt: no\nstack traceback:\n", 1, true) == 1, output)
+    t.ok(row(output, "(command line):1  tt.time.sleep(0.02) error") >= 20, output)
+    t.ok(microseconds(folder .. "/out", "(command line):1;[native] tt.time.sleep") >= 20000)
+
+    output, status = sh("echo 'tt.time.sleep(0.02) os.exit(3, true)' | tt --profile out2 -", folder)
+    t.equal(status, 3)
+    t.ok(row(output, "stdin:1") >= 20, output)
+    t.ok(microseconds(folder .. "/out2", "stdin:1;[native] tt.time.sleep") >= 20000)
+
+    output, status = sh([["$TT" --profile out3 -e 'while true do end' & pid=$!
+        sleep 0.5; kill -INT $pid; wait $pid]], folder)
+    t.equal(status, 130)
+    t.ok(output:find("interrupted\nstack traceback:\n", 1, true), output)
+    t.ok(row(output, "(command line):1  while true do end") > 50, output)
+
+    output, status = sh("tt --profile none/out -e 'print(1)'", folder)
+    t.equal(output, "tt: cannot write 'none/out': No such file or directory\n")
+    t.equal(status, 1)
+    t.equal(sh("echo '1 + 1' | tt --profile out4 -i -e 'x = 1' 2>/dev/null", folder), "2\n")
+end)
+
+t.test("a profile leaves a script's own hook alone", function()
+    local output, status = sh([[tt --profile out -e 'local lines = 0
+        debug.sethook(function() lines = lines + 1 end, "l")
+        for i = 1, 200000 do
+            local x = i
+        end
+        debug.sethook()
+        print(lines)' 2>/dev/null]], t.tmpdir())
+    t.equal(output, "400002\n")
+    t.equal(status, 0)
 end)
 
 t.test("the prompt reads standard input", function()

@@ -1,5 +1,5 @@
---- Recommendations for one user, computed as the serving side does: features from the user's payload, the user tower,
---- cosines with the item embeddings.
+--- Recommendations, computed as the serving side does: features from the users' payloads, the user tower, cosines with
+--- the item embeddings.
 
 local artifacts = require("two_tower.artifacts")
 local checkpoints = require("two_tower.checkpoints")
@@ -33,6 +33,48 @@ local function read_embeddings(path, loaded)
     return parquet.read(path)
 end
 
+---@class two_tower.RecommendOptions
+---@field top integer how many videos for a user
+---@field checkpoint string
+---@field embeddings string the Parquet file written with that checkpoint
+---@field now? integer reference time (default: the checkpoint's)
+---@field features? two_tower.FeatureSet
+
+-- The best videos of the users with these profiles: user_id, video_id, score; users in order, best first.
+local function rank(loaded, set, data, profiles, options)
+    local embeddings = read_embeddings(options.embeddings, loaded)
+    local now = options.now or loaded.reference_time or data.reference_time or time.now()
+    local decided = data.decisions:join(profiles, { on = "user_id", how = "semi" })
+    local payload = payloads.users(data, decided, profiles, now)
+    local store = set:store("user", payload, loaded.scalers.user, loaded.vocabularies)
+    local vectors = nn.embed(checkpoints.model(loaded).user, store:matrix())
+
+    local users, videos = payload.frame.id, embeddings.video_id:cast("uuid")
+    local known = columns.frame({
+        { "user", features.row_index(users):rows(decided.user_id) },
+        { "video", features.row_index(videos):rows(decided.video_id) },
+    }):filter("video is not null")
+    -- Embeddings come ascending by id, so that equal scores do as well.
+    local scores, places = nn.topk(vectors, features.to_tensor(embeddings.embedding), math.min(options.top, #videos),
+        { exclude = { queries = features.indices(known.user), items = features.indices(known.video) } })
+    local rows = columns.frame({ { "user_id", users }, { "score", features.to_column(scores) } }):explode("score")
+        :filter("score is not null"):with({ { "place", features.to_column(places) } }):filter("place is not null")
+    return rows:with({ { "video_id", videos:take(rows.place) } }):select({ "user_id", "video_id", "score" }), payload
+end
+
+--- Lists the best videos for every user with a profile, among those without a decision of theirs.
+---@param db tt.Database
+---@param options two_tower.RecommendOptions
+---@return tt.Frame rows user_id, video_id, score; users in order of their ids, best first
+function recommend.all(db, options)
+    local set = options.features or declared
+    local data = extract.read(db)
+    return (rank(checkpoints.load(options.checkpoint, set), set, data, data.profiles, options))
+end
+
+---@class two_tower.UserRecommendOptions: two_tower.RecommendOptions
+---@field user? string whom for (default: the user with the most likes)
+
 ---@class two_tower.Recommendation
 ---@field user string
 ---@field likes integer
@@ -41,36 +83,21 @@ end
 
 --- Lists the best videos for a user among those without a decision of theirs.
 ---@param db tt.Database
----@param options { user?: string, top: integer, checkpoint: string, embeddings: string, now?: integer,
----  features?: two_tower.FeatureSet } `now` defaults to the checkpoint's reference time
+---@param options two_tower.UserRecommendOptions
 ---@return two_tower.Recommendation
 function recommend.list(db, options)
     local set = options.features or declared
     local loaded = checkpoints.load(options.checkpoint, set)
-    local embeddings = read_embeddings(options.embeddings, loaded)
     local data = extract.read(db)
     local user = options.user and options.user:lower() or most_active(data)
     if not user:match("^%x+%-%x+%-%x+%-%x+%-%x+$") then
         tt.error("usage.user", ("'%s' is no UUID"):format(user))
     end
-    local of_user = ("user_id == uuid('%s')"):format(user)
-    local profile = data.profiles:filter(of_user)
+    local profile = data.profiles:filter(("user_id == uuid('%s')"):format(user))
     if profile:height() == 0 then tt.error("recommend.no_user", ("there is no profile of user %s"):format(user)) end
-    local decided = data.decisions:filter(of_user)
-
-    local now = options.now or loaded.reference_time or data.reference_time or time.now()
-    local payload = payloads.users(data, decided, profile, now)
-    local store = set:store("user", payload, loaded.scalers.user, loaded.vocabularies)
-    local towers = checkpoints.model(loaded)
-    local vector = nn.embed(towers.user, store:matrix())
-    local items = features.to_tensor(embeddings.embedding)
-    local scores = items:matmul(vector:transpose(1, 2)):reshape({ items:size(1) })
-
+    local best, payload = rank(loaded, set, data, profile, options)
     local tags = data.tags:group_by({ "video_id" }):agg({ { "token", "list", as = "tags" } })
-    local rows = columns.frame({ { "video_id", embeddings.video_id:cast("uuid") },
-            { "score", features.to_column(scores) } })
-        :join(decided, { on = "video_id", how = "anti" })
-        :sort({ "-score", "video_id" }):head(options.top)
+    local rows = best:drop({ "user_id" })
         :join(extract.titles(db), { on = "video_id", how = "left" })
         :join(tags, { on = "video_id", how = "left" })
     local tastes = payload.lists.tags:value_counts("token"):head(5)

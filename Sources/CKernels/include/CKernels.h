@@ -63,6 +63,12 @@ void tt_softmax_rows(float *y, const float *x, long n, long d, bool logarithm);
 void tt_softmax_rows_backward(float *dx, const float *g, const float *y, long n, long d, bool logarithm);
 // The k greatest of each row, descending, ties by position; scratch holds 2 * k elements.
 void tt_top_k(float *values, int32_t *at, const float *x, long d, long k);
+// The same for n rows that come in pieces, k > 0: begin (n * k elements), offer columns first ..< first + width in
+// ascending order, end. Elements of -FLT_MAX are left out; where fewer than k remain the rest is (-INFINITY, -1). The
+// answer of offer is the first row with an element that is not finite, -1 when there is none.
+void tt_select_begin(float *values, int32_t *at, long count);
+long tt_select_offer(float *values, int32_t *at, const float *x, long n, long width, long k, int32_t first);
+void tt_select_end(float *values, int32_t *at, long n, long k);
 
 // Losses ------------------------------------------------------------------------------------------------------------
 

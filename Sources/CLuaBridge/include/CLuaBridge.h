@@ -15,6 +15,14 @@
 
 typedef int (*tt_dispatch)(lua_State *L, int function, void *host);
 
+typedef struct tt_profile tt_profile;
+
+// Who resumed the coroutine that runs, and who resumed that.
+typedef struct tt_resume {
+    lua_State *from;
+    struct tt_resume *outer;
+} tt_resume;
+
 // One per Lua state; every coroutine finds it in its extra space.
 typedef struct tt_context {
     tt_dispatch dispatch;
@@ -30,6 +38,8 @@ typedef struct tt_context {
     lua_State *volatile armed;    // where the interrupt hook is set, with the hook it replaced
     lua_Hook old_hook;
     int old_mask, old_count;
+    tt_resume *resumes;   // innermost first
+    tt_profile *profile;  // NULL unless one is being taken
 } tt_context;
 
 static inline tt_context *tt_context_of(lua_State *L) { return *(tt_context **)lua_getextraspace(L); }
@@ -85,6 +95,10 @@ void tt_box_forget(lua_State *L, tt_box *box);
 void tt_push_error(lua_State *L, const char *code, size_t code_length, const char *message, size_t message_length,
                    int level);
 bool tt_is_error(lua_State *L, int index);
+// Whether the function of `info` (from lua_getinfo with "S") is a native one of ours or a C function of Lua's own; its
+// name goes to `text`, which is empty for others.
+typedef enum { TT_KNOWN_NO, TT_KNOWN_NATIVE, TT_KNOWN_C } tt_known;
+tt_known tt_known_function(lua_State *L, lua_Debug *info, char *text, size_t size);
 // Pushes the traceback of `from` onto L, starting at `level`.
 void tt_push_traceback(lua_State *L, lua_State *from, int level);
 // Pushes the traceback kept for the error value at `index`, or nil. Forgets it when it was kept beside the value.
@@ -118,6 +132,53 @@ void tt_interrupts_follow(tt_context *context);
 void tt_interrupts_raised(tt_context *context);
 // A writer whose standard output is gone ends quietly, as other commands do; any other broken pipe is an error code.
 void tt_broken_pipes_install(void);
+
+// ---- profiles (Profile.c)
+
+typedef enum { TT_LABEL_LUA, TT_LABEL_NATIVE, TT_LABEL_C, TT_LABEL_CUT } tt_label_kind;
+
+typedef struct {
+    char *text;    // `f lua/x.lua:33`, `[native] tt.json.encode`
+    char *source;  // a file with '@' before it, or what else the chunk is called; the name of a native function
+    int line;
+    tt_label_kind kind;
+} tt_profile_label;
+
+typedef struct {
+    int parent;  // -1 at the bottom of the stack
+    int label;
+    int64_t self;
+} tt_profile_node;
+
+// By the number of the native function.
+typedef struct {
+    int64_t count, total, self;
+    int active;
+} tt_profile_function;
+
+// Times in nanoseconds.
+typedef struct {
+    tt_profile_node *nodes;  // parents before their children
+    tt_profile_label *labels;
+    tt_profile_function *functions;
+    int node_count, label_count, function_count;
+    int64_t start, end, lua, native, overhead;
+    int64_t unplaced;  // of `lua` and `native`, what came after the last sample
+    int64_t samples;
+} tt_profile_result;
+
+// Starts a profile of what `context` runs on this thread; NULL when one is being taken already in this process.
+tt_profile *tt_profile_start(tt_context *context);
+// Ends it. `exiting`: the process is about to end, and the Lua state may be closed.
+const tt_profile_result *tt_profile_stop(tt_profile *profile, bool exiting);
+void tt_profile_free(tt_profile *profile);
+// `context` is about to go.
+void tt_profile_forget(tt_context *context);
+// Another coroutine runs.
+void tt_profile_follow(tt_context *context);
+// Lua code runs inside a native call; what `enter` answers is for `leave`.
+void *tt_profile_enter_lua(tt_context *context);
+void tt_profile_leave_lua(tt_context *context, void *owner);
 
 // ---- macros and variadics that Swift cannot import
 static inline int tt_registry(void) { return LUA_REGISTRYINDEX; }

@@ -140,15 +140,16 @@ function features.indices(column) end
 ---@return tt.Tensor
 function features.to_tensor(values) end
 
---- Makes a column of a tensor: float32 of [n], list<float32> of [n, d].
+--- Makes a column of a tensor: float32 of [n], list<float32> of [n, d]. Indices of any shape become int64, all
+--- positions in order, null where there is none.
 ---
 --- ```lua
 --- local column = tt.features.to_column(tt.tensor.zeros({ 3, 2 }))
 --- assert(#column == 3)
 --- ```
----@param tensor tt.Tensor
+---@param values tt.Tensor|tt.Indices
 ---@return tt.Column
-function features.to_column(tensor) end
+function features.to_column(values) end
 
 --- Draws, for each group, distinct items that the group does not have: uniform, without replacement; all that are left
 --- when there are fewer than wanted.

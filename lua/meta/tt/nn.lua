@@ -134,22 +134,31 @@ function nn.parallel(modules, inputs) end
 ---@return tt.Tensor embedding (n, e)
 function nn.embed(module, rows, opts) end
 
+---@class tt.nn.TopkOptions
+---@field exclude? {queries: tt.Indices|integer[], items: tt.Indices|integer[]} pairs to leave out, in any order: the
+---  first query and the first item are a pair, and so on
+
 --- Finds for each query the `k` items with the greatest dot products, descending, equals in order of place. Exact, over
---- all items, in blocks on several threads; no gradients.
+--- all items, in blocks on several threads: beside the result it takes half a megabyte a thread, and the result does
+--- not depend on the number of threads. No gradients. Where `exclude` leaves a query fewer than `k` items, the rest of
+--- its row has the score -inf and the place 0.
 ---
 ---```lua
 ---local items = tt.tensor.randn({50, 8}):normalize()
 ---local scores, places = tt.nn.topk(items:slice(1, 7, 7), items, 3)
 ---assert(places[1] == 7 and scores[1][1] > scores[1][2])
+---local _, others = tt.nn.topk(items, items, 2, {exclude = {queries = {7}, items = {7}}})
+---assert(others:to_table()[7][1] == places[2])
 ---```
 ---
---- Raises `tensor.shape`, `interrupted`.
+--- Raises `tensor.shape`; `tensor.value` for elements that are not finite, naming the row; `interrupted`.
 ---@param queries tt.Tensor (n, e)
 ---@param items tt.Tensor (m, e)
 ---@param k integer at most m
+---@param opts? tt.nn.TopkOptions
 ---@return tt.Tensor scores (n, k)
 ---@return tt.Indices places (n, k), rows of `items`
-function nn.topk(queries, items, k) end
+function nn.topk(queries, items, k, opts) end
 
 --- Computes the cosine of each row with the same row of another tensor: (…, d) and (…, d) to (…).
 ---
