@@ -49,8 +49,8 @@ extension Tensor {
         let places = StoragePool.buffer(Int32.self, count: n * k)
         let result = (values, Indices(shape: [n, k], storage: places))
         guard k > 0 else { return result }
-        let height = 128
-        let width = 1024
+        let height = 256
+        let width = 512
         try Threads.run((n + height - 1) / height) { piece in
             let start = piece * height
             let rows = Swift.min(height, n - start)

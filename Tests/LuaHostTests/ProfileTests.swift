@@ -147,7 +147,7 @@ import Testing
                 for i = 1, 10 do co() end
             end
             """)
-        #expect(profile.samples > 10)
+        #expect(profile.samples > 0)
         #expect(profile.lua > 0 && profile.native > 0 && profile.lua + profile.native <= profile.duration)
     }
 }

@@ -22,7 +22,7 @@ import Testing
         return best + (best.count..<k).map { _ in (-Float.infinity, -1) }
     }
 
-    @Test(arguments: [(1, 1, 1), (3, 70, 5), (130, 2100, 17), (5, 1025, 1025), (129, 64, 64)])
+    @Test(arguments: [(1, 1, 1), (3, 70, 5), (300, 2100, 17), (5, 1025, 1025), (257, 64, 64)])
     func findsTheBestInOrder(_ n: Int, _ m: Int, _ k: Int) throws {
         let queries = whole([n, 7], seed: 1)
         let items = whole([m, 7], seed: 2)

@@ -400,7 +400,8 @@ t.test("recommendations leave out what the user has decided on", function()
 end)
 
 t.test("recommendations for all users are those of each", function()
-    run_well(shared, "examples/recommend_all.lua", "--db", "sqlite:demo.sqlite", "--top", "4", "--output", "all.parquet")
+    run_well(shared, "examples/recommend_all.lua", "--db", "sqlite:demo.sqlite", "--top", "4", "--output",
+        "all.parquet")
     local all = parquet.read(shared .. "/all.parquet")
     t.equal(all:columns(), { "user_id", "video_id", "score" })
     local one = json.decode(run_well(shared, "recommend.lua", "--db", "sqlite:demo.sqlite", "--top", "4",
