@@ -107,29 +107,63 @@ TT_KERNEL void tt_relu_dropout_backward(float *restrict dx, float *restrict db, 
     }
 }
 
-// `blocks` vectors of the result stay in registers while the weight rows of one sample stream through.
+long tt_group_scratch(long n) {
+    long slots = 4;
+    while (slots < 2 * n) slots *= 2;
+    return slots + n;
+}
+
+// A hash table of first samples, then a counting sort by row.
+long tt_group_samples(int32_t *starts, int32_t *samples, int32_t *scratch, const int32_t *rows, long n) {
+    long slots = tt_group_scratch(n) - n, found = 0;
+    int32_t *numbers = scratch, *table = scratch + n;
+    memset(table, 0xff, (size_t)slots * sizeof *table);
+    memset(starts, 0, (size_t)(n + 1) * sizeof *starts);
+    for (long i = 0; i < n; i++) {
+        long slot = (long)((uint32_t)rows[i] * 0x9e3779b1u >> 7) & (slots - 1);
+        while (table[slot] >= 0 && rows[table[slot]] != rows[i]) slot = (slot + 1) & (slots - 1);
+        if (table[slot] < 0) {
+            table[slot] = (int32_t)i;
+            numbers[i] = (int32_t)found++;
+        } else {
+            numbers[i] = numbers[table[slot]];
+        }
+        starts[numbers[i] + 1]++;
+    }
+    for (long u = 0; u < found; u++) starts[u + 1] += starts[u];
+    for (long i = 0; i < n; i++) samples[starts[numbers[i]]++] = (int32_t)i;
+    memmove(starts + 1, starts, (size_t)found * sizeof *starts);
+    starts[0] = 0;
+    return found;
+}
+
+// `blocks` vectors of the result stay in registers while the weight rows of one row stream through.
 TT_INLINE void sparse_rows(float *y, tt_rows x, const float *weight, const float *bias, long first, long last, long d,
                            long j, const int blocks, bool relu, tt_dropout drop) {
-    for (long i = first; i < last; i++) {
+    for (long u = first; u < last; u++) {
         f16 acc[8];
         for (int l = 0; l < blocks; l++) acc[l] = bias ? LOAD(bias + j + l * LANES) : (f16){0};
-        const float *dense = x.dense + i * x.d0;
+        const float *dense = x.dense + x.samples[x.starts[u]] * x.d0;
         for (long k = 0; k < x.d0; k++) {
             const float *w = weight + k * d + j;
             float v = dense[k];
             for (int l = 0; l < blocks; l++) acc[l] += v * LOAD(w + l * LANES);
         }
-        for (long e = x.offsets[i]; e < x.offsets[i + 1]; e++) {
+        for (long e = x.offsets[u]; e < x.offsets[u + 1]; e++) {
             const float *w = weight + (long)x.columns[e] * d + j;
             float v = x.values[e];
             for (int l = 0; l < blocks; l++) acc[l] += v * LOAD(w + l * LANES);
         }
         if (relu)
+            for (int l = 0; l < blocks; l++) acc[l] = RELU16(acc[l]);
+        for (long s = x.starts[u]; s < x.starts[u + 1]; s++) {
+            long at = (long)x.samples[s] * d + j;
             for (int l = 0; l < blocks; l++) {
-                acc[l] = RELU16(acc[l]);
-                if (drop.threshold) DROP16(acc[l], drop, (uint64_t)(i * d + j + l * LANES));
+                f16 v = acc[l];
+                if (relu && drop.threshold) DROP16(v, drop, (uint64_t)(at + l * LANES));
+                STORE(y + at + l * LANES, v);
             }
-        for (int l = 0; l < blocks; l++) STORE(y + i * d + j + l * LANES, acc[l]);
+        }
     }
 }
 
@@ -138,18 +172,29 @@ TT_KERNEL void tt_sparse_linear(float *y, tt_rows x, const float *weight, const 
     long j = 0;
     for (; j + 8 * LANES <= d; j += 8 * LANES) sparse_rows(y, x, weight, bias, first, last, d, j, 8, relu, drop);
     for (; j + LANES <= d; j += LANES) sparse_rows(y, x, weight, bias, first, last, d, j, 1, relu, drop);
-    for (long rest = j, i = first; i < last; i++)
+    for (long rest = j, u = first; u < last; u++)
         for (j = rest; j < d; j++) {
             float sum = bias ? bias[j] : 0;
-            for (long k = 0; k < x.d0; k++) sum += x.dense[i * x.d0 + k] * weight[k * d + j];
-            for (long e = x.offsets[i]; e < x.offsets[i + 1]; e++)
+            const float *dense = x.dense + x.samples[x.starts[u]] * x.d0;
+            for (long k = 0; k < x.d0; k++) sum += dense[k] * weight[k * d + j];
+            for (long e = x.offsets[u]; e < x.offsets[u + 1]; e++)
                 sum += x.values[e] * weight[(long)x.columns[e] * d + j];
-            if (relu) {
-                sum = RELU(sum);
-                if (drop.threshold) sum = keeps(drop, (uint64_t)(i * d + j)) ? sum * drop.scale : 0;
+            if (relu) sum = RELU(sum);
+            for (long s = x.starts[u]; s < x.starts[u + 1]; s++) {
+                long at = (long)x.samples[s] * d + j;
+                y[at] = !relu || !drop.threshold ? sum : keeps(drop, (uint64_t)at) ? sum * drop.scale : 0;
             }
-            y[i * d + j] = sum;
         }
+}
+
+TT_KERNEL void tt_sum_samples(float *g, tt_rows x, long d, long from, long to) {
+    for (long u = 0; u < x.m; u++) {
+        float *restrict sum = g + (long)x.samples[x.starts[u]] * d;
+        for (long s = x.starts[u] + 1; s < x.starts[u + 1]; s++) {
+            const float *restrict other = g + (long)x.samples[s] * d;
+            for (long j = from; j < to; j++) sum[j] += other[j];
+        }
+    }
 }
 
 TT_INLINE void sparse_columns(float *dw, const float *g, tt_entries x, long d, long j, const int blocks) {
@@ -157,7 +202,7 @@ TT_INLINE void sparse_columns(float *dw, const float *g, tt_entries x, long d, l
         f16 acc[8];
         for (int l = 0; l < blocks; l++) acc[l] = (f16){0};
         for (long e = x.starts[column]; e < x.starts[column + 1]; e++) {
-            const float *gi = g + (long)x.rows[e] * d + j;
+            const float *gi = g + (long)x.samples[e] * d + j;
             float v = x.values[e];
             for (int l = 0; l < blocks; l++) acc[l] += v * LOAD(gi + l * LANES);
         }
@@ -173,25 +218,25 @@ TT_KERNEL void tt_sparse_linear_backward(float *dw, const float *g, tt_entries x
         for (long column = x.first; column < x.width; column++) {
             float sum = 0;
             for (long e = x.starts[column]; e < x.starts[column + 1]; e++)
-                sum += x.values[e] * g[(long)x.rows[e] * d + j];
+                sum += x.values[e] * g[(long)x.samples[e] * d + j];
             dw[column * d + j] = sum;
         }
 }
 
 // A counting sort; while it runs, `starts` holds where each column's next entry goes.
-void tt_group_entries(int32_t *starts, int32_t *rows, float *values, tt_rows x, long width) {
+void tt_group_entries(int32_t *starts, int32_t *samples, float *values, tt_rows x, long width) {
     memset(starts, 0, (size_t)(width + 1) * sizeof *starts);
-    int32_t total = x.offsets[x.n];
+    int32_t total = x.offsets[x.m];
     for (int32_t e = 0; e < total; e++) starts[x.columns[e]]++;
     for (long column = 0, sum = 0; column <= width; column++) {
         int32_t count = starts[column];
         starts[column] = (int32_t)sum;
         sum += count;
     }
-    for (long i = 0; i < x.n; i++)
-        for (int32_t e = x.offsets[i]; e < x.offsets[i + 1]; e++) {
+    for (long u = 0; u < x.m; u++)
+        for (int32_t e = x.offsets[u]; e < x.offsets[u + 1]; e++) {
             int32_t to = starts[x.columns[e]]++;
-            rows[to] = (int32_t)i;
+            samples[to] = x.samples[x.starts[u]];
             values[to] = x.values[e];
         }
     memmove(starts + 1, starts, (size_t)width * sizeof *starts);

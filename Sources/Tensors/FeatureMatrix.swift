@@ -95,27 +95,36 @@ public final class Rows: @unchecked Sendable {
     public func toDense() throws -> Tensor {
         _ = try Tensor.checkedElements([count, width], "to_dense")
         let result = Tensor(zeros: [count, width])
-        let batch = gathered()
-        for row in 0..<count {
-            let to = result.pointer + row * width
-            to.update(from: batch.dense.pointer + row * batch.d0, count: batch.d0)
-            for entry in Int(batch.offsets[row])..<Int(batch.offsets[row + 1]) {
-                to[Int(batch.columns[entry])] += batch.values[entry]
+        let batch = gathered().native
+        for row in 0..<batch.m {
+            for place in Int(batch.starts[row])..<Int(batch.starts[row + 1]) {
+                let sample = Int(batch.samples[place])
+                let to = result.pointer + sample * width
+                to.update(from: batch.dense + sample * batch.d0, count: batch.d0)
+                for entry in Int(batch.offsets[row])..<Int(batch.offsets[row + 1]) {
+                    to[Int(batch.columns[entry])] += batch.values[entry]
+                }
             }
         }
         return result
     }
 }
 
-/// The rows of a batch, contiguous: dense parts gathered, sparse parts joined into one list with whole-row columns.
+/// The rows of a batch, contiguous: dense parts gathered, sparse parts joined into one list with whole-row columns. A row
+/// that occurs several times is there once.
 final class RowBatch {
+    /// Samples.
     let count: Int
+    /// Distinct rows.
+    let distinct: Int
     let d0: Int
     let width: Int
     let dense: Buffer<Float>
-    let offsets: Buffer<Int32>
-    let columns: Buffer<Int32>
-    let values: Buffer<Float>
+    private let starts: Buffer<Int32>
+    private let samples: Buffer<Int32>
+    private let offsets: Buffer<Int32>
+    private let columns: Buffer<Int32>
+    private let values: Buffer<Float>
 
     init(_ rows: Rows) {
         let matrix = rows.matrix
@@ -126,19 +135,24 @@ final class RowBatch {
         dense = StoragePool.buffer(count: count * d0)
         tt_gather_rows(dense.pointer, matrix.dense.pointer, index, count, d0)
 
-        offsets = StoragePool.buffer(count: count + 1)
+        starts = StoragePool.buffer(count: count + 1)
+        samples = StoragePool.buffer(count: count)
+        let scratch = StoragePool.buffer(Int32.self, count: tt_group_scratch(count))
+        distinct = tt_group_samples(starts.pointer, samples.pointer, scratch.pointer, index, count)
+
+        offsets = StoragePool.buffer(count: distinct + 1)
         var total = 0
-        for row in 0..<count {
+        for row in 0..<distinct {
             offsets[row] = Int32(total)
-            let from = Int(index[row])
+            let from = Int(index[Int(samples[Int(starts[row])])])
             for part in matrix.parts { total += Int(part.offsets[from + 1] - part.offsets[from]) }
         }
-        offsets[count] = Int32(total)
+        offsets[distinct] = Int32(total)
         columns = StoragePool.buffer(count: total)
         values = StoragePool.buffer(count: total)
         var next = 0
-        for row in 0..<count {
-            let from = Int(index[row])
+        for row in 0..<distinct {
+            let from = Int(index[Int(samples[Int(starts[row])])])
             var base = Int32(d0)
             for part in matrix.parts {
                 let first = Int(part.offsets[from])
@@ -153,28 +167,28 @@ final class RowBatch {
 
     var native: tt_rows {
         tt_rows(
-            n: count, d0: d0, dense: dense.pointer, offsets: offsets.pointer, columns: columns.pointer,
-            values: values.pointer)
+            n: count, m: distinct, d0: d0, dense: dense.pointer, starts: starts.pointer, samples: samples.pointer,
+            offsets: offsets.pointer, columns: columns.pointer, values: values.pointer)
     }
 
-    /// The gradient of a weight (width, d) for a gradient (count, d) of the product.
+    /// The gradient of a weight (width, d) for a gradient (count, d) of the product, which is used up.
     func weightGradient(_ g: Tensor, d: Int) throws -> Tensor {
         let dw = Tensor(uninitialized: [width, d])
-        let starts = StoragePool.buffer(Int32.self, count: width + 1)
-        let rows = StoragePool.buffer(Int32.self, count: columns.count)
+        Tensor.multiply(
+            dw.pointer, dense.pointer, transposeA: true, g.pointer, transposeB: false, m: d0, n: d, k: count)
+        let columnStarts = StoragePool.buffer(Int32.self, count: width + 1)
+        let firstSamples = StoragePool.buffer(Int32.self, count: columns.count)
         let sorted = StoragePool.buffer(Float.self, count: columns.count)
-        tt_group_entries(starts.pointer, rows.pointer, sorted.pointer, native, width)
+        tt_group_entries(columnStarts.pointer, firstSamples.pointer, sorted.pointer, native, width)
         let entries = tt_entries(
-            first: d0, width: width, starts: starts.pointer, rows: rows.pointer, values: sorted.pointer)
-        // The dense part's gradient is a product, the others come in blocks of columns.
+            first: d0, width: width, starts: columnStarts.pointer, samples: firstSamples.pointer,
+            values: sorted.pointer)
         let block = 128
-        try Threads.run(1 + (d + block - 1) / block) { piece in
-            guard piece > 0 else {
-                return Tensor.multiply(
-                    dw.pointer, dense.pointer, transposeA: true, g.pointer, transposeB: false, m: d0, n: d, k: count)
-            }
-            let from = (piece - 1) * block
-            tt_sparse_linear_backward(dw.pointer, g.pointer, entries, d, from, min(from + block, d))
+        try Threads.run((d + block - 1) / block) { piece in
+            let from = piece * block
+            let to = min(from + block, d)
+            tt_sum_samples(g.pointer, native, d, from, to)
+            tt_sparse_linear_backward(dw.pointer, g.pointer, entries, d, from, to)
         }
         return dw
     }

@@ -189,7 +189,7 @@ extension Rows {
         let n = count
         _ = try Tensor.checkedElements([n, d], "sparse_linear")
         let result = Tensor(uninitialized: [n, d])
-        try Tensor.inRowBlocks(n) { first, count in
+        try Tensor.inRowBlocks(batch.distinct) { first, count in
             tt_sparse_linear(
                 result.pointer, batch.native, weight.pointer, bias?.pointer, first, first + count, d, relu,
                 dropout.native)
@@ -198,7 +198,8 @@ extension Rows {
         return result.recorded("sparse_linear", [weight] + (bias.map { [$0] } ?? [])) { g, tensors in
             let (dz, db) = Tensor.activationBackward(
                 g[0]!, saved, n, d, relu: relu, dropout, bias: tensors.count > 1 && tensors[1].requiresGrad)
-            let dw = tensors[0].requiresGrad ? try batch.weightGradient(dz, d: d) : nil
+            // Without an activation `dz` is the gradient that was handed in, which is not ours to use up.
+            let dw = tensors[0].requiresGrad ? try batch.weightGradient(relu ? dz : dz.clone(), d: d) : nil
             return [dw] + (tensors.count > 1 ? [db] : [])
         }
     }

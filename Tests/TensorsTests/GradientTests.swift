@@ -107,6 +107,40 @@ import Testing
         }
     }
 
+    /// Rows that come several times are worked out once; dropout still treats each on its own.
+    @Test func repeatedRowsAreTheDenseProduct() throws {
+        var random = Random(seed: 6)
+        let (n, d0, width) = (40, 3, 60)
+        let codes = Buffer<Int32>((0..<n * 5).map { Int32($0 % 5 * 12 + random.below(12)) })
+        let part = FeatureMatrix.Part(
+            offsets: Buffer<Int64>((0...n).map { Int64($0 * 5) }), codes: codes,
+            values: Buffer<Float>((0..<n * 5).map { _ in Float(random.normal()) }), width: width)
+        let matrix = try FeatureMatrix(dense: Tensor.normal([n, d0], seed: 1), parts: [part])
+        let mask = try DropoutMask(probability: 0.3, key: 77)
+        for (samples, d) in [(300, 200), (1100, 13)] {
+            let rows = try matrix.rows(Indices((0..<samples).map { _ in random.below(n) }))
+            let weight = try Tensor.normal([d0 + width, d], seed: 2).requireGrad()
+            let bias = try Tensor.normal([d], seed: 3).requireGrad()
+            let gradient = Tensor.normal([samples, d], seed: 4)
+            for relu in [true, false] {
+                let given = gradient.clone()
+                let sparse = try rows.linear(weight: weight, bias: bias, relu: relu, dropout: relu ? mask : .none)
+                try sparse.backward(given)
+                #expect(given.values == gradient.values)
+                let (dw, db) = (weight.grad!, bias.grad!)
+                weight.grad = nil
+                bias.grad = nil
+                let dense = try rows.toDense().linear(
+                    weight: weight, bias: bias, weightIsTransposed: true, relu: relu, dropout: relu ? mask : .none)
+                try dense.backward(gradient)
+                #expect(sparse.distance(to: dense) < 2e-5)
+                #expect(weight.grad!.distance(to: dw) < 1e-4 && bias.grad!.distance(to: db) < 1e-4)
+                weight.grad = nil
+                bias.grad = nil
+            }
+        }
+    }
+
     @Test func sparseRowsAreTheDenseProduct() throws {
         let item = try #require(try Fixture.read("ops.json")["sparse_linear"])
         let matrix = try item.featureMatrix()

@@ -170,9 +170,10 @@ import Testing
             let columns = Buffer<Int32>((0..<n * each).map { _ in Int32(random.below(width)) })
             let values = Buffer<Float>((0..<n * each).map { Float($0) })
             let dense = Buffer<Float>(uninitialized: 0)
+            let places = Buffer<Int32>((0...n).map { Int32($0) })
             let x = tt_rows(
-                n: n, d0: 0, dense: dense.pointer, offsets: offsets.pointer, columns: columns.pointer,
-                values: values.pointer)
+                n: n, m: n, d0: 0, dense: dense.pointer, starts: places.pointer, samples: places.pointer,
+                offsets: offsets.pointer, columns: columns.pointer, values: values.pointer)
             let starts = Buffer<Int32>(uninitialized: width + 1)
             let (rows, sorted) = (Buffer<Int32>(uninitialized: n * each), Buffer<Float>(uninitialized: n * each))
             tt_group_entries(starts.pointer, rows.pointer, sorted.pointer, x, width)
@@ -181,6 +182,21 @@ import Testing
             #expect(rows.elements.map { Int($0) } == expected.map { $0 / each })
             let counts = columns.elements.reduce(into: [Int32](repeating: 0, count: width)) { $0[Int($1)] += 1 }
             #expect((0..<width).map { starts[$0 + 1] - starts[$0] } == counts && starts[0] == 0)
+        }
+    }
+
+    @Test func samplesAreGroupedByRow() {
+        var random = Random(seed: 4)
+        for (n, rows) in [(0, 1), (1, 1), (5, 1), (300, 7), (300, 1_000_000), (4096, 2000)] {
+            let row = Buffer<Int32>((0..<n).map { _ in Int32(random.below(rows)) })
+            let (starts, samples) = (Buffer<Int32>(uninitialized: n + 1), Buffer<Int32>(uninitialized: n))
+            let scratch = Buffer<Int32>(uninitialized: tt_group_scratch(n))
+            let found = tt_group_samples(starts.pointer, samples.pointer, scratch.pointer, row.pointer, n)
+            let groups = (0..<found).map { samples.elements[Int(starts[$0])..<Int(starts[$0 + 1])] }
+            #expect(groups.joined().sorted() == (0..<Int32(n)).map { $0 })
+            #expect(groups.allSatisfy { group in group.allSatisfy { row[Int($0)] == row[Int(group.first!)] } })
+            #expect(groups.map { $0.first! } == groups.map { $0.first! }.sorted())
+            #expect(found == Set(row.elements).count)
         }
     }
 

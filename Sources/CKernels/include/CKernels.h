@@ -96,32 +96,44 @@ void tt_bias_relu_dropout(float *x, const float *bias, long first, long n, long 
 // dx = y > 0 ? g * scale : 0, and bias gradient db[j] = sum of dx[:, j] unless db is NULL.
 void tt_relu_dropout_backward(float *dx, float *db, const float *g, const float *y, long n, long d, float scale);
 
-// A batch of sparse rows: n dense rows of width d0, then entries offsets[i] ..< offsets[i + 1] of row i, each a
-// column (already counted from the start of the whole row) and a value.
+// A batch of n samples, each one of m rows: those of row u are samples[starts[u]] ..< samples[starts[u + 1]], ascending.
+// Dense parts come by sample, n rows of width d0; sparse parts by row: entries offsets[u] ..< offsets[u + 1], each a
+// column (already counted from the start of the whole row) and a value. What a row gives is worked out once for all of
+// its samples.
 typedef struct {
-    long n, d0;
+    long n, m, d0;
     const float *dense;
+    const int32_t *starts, *samples;
     const int32_t *offsets;
     const int32_t *columns;
     const float *values;
 } tt_rows;
 
-// Rows first ..< last of y = dropout(relu(x * weight + bias)), x the sparse rows (n, in), weight (in, d).
+// Groups samples by row, rows in the order of their first samples; returns how many rows there are. `starts` holds
+// n + 1 elements, `samples` n, scratch tt_group_scratch(n).
+long tt_group_samples(int32_t *starts, int32_t *samples, int32_t *scratch, const int32_t *rows, long n);
+long tt_group_scratch(long n);
+
+// Samples of the rows first ..< last of y (n, d) = dropout(relu(x * weight + bias)), weight (in, d).
 void tt_sparse_linear(float *y, tt_rows x, const float *weight, const float *bias, long first, long last, long d,
                       bool relu, tt_dropout drop);
 
-// The same entries by column: those of column c are starts[c] ..< starts[c + 1], in the order of rows.
+// The same entries by column: those of column c are starts[c] ..< starts[c + 1], each with its row's first sample, in
+// the order of rows.
 typedef struct {
     long first, width;      // columns first ..< width have entries
     const int32_t *starts;  // width + 1
-    const int32_t *rows;
+    const int32_t *samples;
     const float *values;
 } tt_entries;
 
-// `rows` and `values` hold as many as x has entries.
-void tt_group_entries(int32_t *starts, int32_t *rows, float *values, tt_rows x, long width);
-// Columns from ..< to of rows x.first ..< x.width of the weight gradient dw (width, d).
-void tt_sparse_linear_backward(float *dw, const float *g, tt_entries x, long d, long from, long to);
+// `samples` and `values` hold as many as x has entries.
+void tt_group_entries(int32_t *starts, int32_t *samples, float *values, tt_rows x, long width);
+// Columns from ..< to of rows x.first ..< x.width of the weight gradient dw (width, d); g holds the sum over a row's
+// samples at the first one.
+void tt_sparse_linear_backward(float *dw, const float *g, tt_entries entries, long d, long from, long to);
+// Columns from ..< to of g (n, d): adds those of a row's other samples to the first one's.
+void tt_sum_samples(float *g, tt_rows x, long d, long from, long to);
 
 // Optimizers --------------------------------------------------------------------------------------------------------
 
