@@ -142,8 +142,8 @@ def peer(command, size, *words, variant, name=None, until=None):
     return Run(remember(name, line) if name else line, env=peer_env, until=until)
 
 
-def settings(batch_size):
-    return ["--set", f"training.epochs={given.epochs}", "--set", f"training.batch_size={batch_size}",
+def settings(batch_size, seed=42):
+    return ["--set", f"seed={seed}", "--set", f"training.epochs={given.epochs}", "--set", f"training.batch_size={batch_size}",
             "--set", "training.use_rpc_features=false"]
 
 
@@ -268,17 +268,17 @@ def measure_pipeline(size, batch_size):
     variant = variant_for(batch_size, rough_samples(size))
     found = {"tt": [], "peer": [], "variant": variant, "whole": whole}
     for index in range(runs_of(size)):
-        dsn = dsn_of(size)
+        dsn, seed = dsn_of(size), 42 + index
         shutil.rmtree(os.path.join(work, "artifacts"), ignore_errors=True)
         note(f"{size}, batch {batch_size}, run {index + 1} of {runs_of(size)}: tt")
         if whole:
-            run = tt("pipeline.lua", "--db", dsn, *settings(batch_size), "--version", "bench", name="pipeline, tt")
+            run = tt("pipeline.lua", "--db", dsn, *settings(batch_size, seed), "--version", "bench", name="pipeline, tt")
         else:
-            run = tt("train.lua", "--db", dsn, *settings(batch_size), name="training, tt")
+            run = tt("train.lua", "--db", dsn, *settings(batch_size, seed), name="training, tt")
         found["tt"].append(run)
         note(f"{size}, batch {batch_size}, run {index + 1} of {runs_of(size)}: peer, {way(variant)}")
         found["peer"].append(peer("pipeline" if whole else "train", size, "--epochs", str(given.epochs), "--batch-size",
-                                  str(batch_size), "--seed", str(42 + index), variant=variant,
+                                  str(batch_size), "--seed", str(seed), variant=variant,
                                   name="pipeline, peer" if whole else "training, peer"))
     return found
 
@@ -394,8 +394,9 @@ def training_section(text):
         text.append("Ways to run the peer, tried on S; what suits a size best, by rate and by what the first epoch takes longer "
                     "(compiling), is used there:\n")
         text.append(table(["batch", "way", "samples/s", "extra seconds at first"], chosen))
-    text.append("Validation loss after each epoch; tt repeats itself, the peer has another seed in each run. Without a model every "
-                "sample gets the training side's share of likes:\n")
+    text.append("Validation loss after each epoch. Each run has another seed, the same for both programs: of the split, which is then "
+                "the same, and of weights, batches and drawn negatives, which are each program's own. Without a model every sample gets "
+                "the training side's share of likes:\n")
     text.append(table(["size", "batch", "epoch", "tt", "peer", "peer against tt", "without a model"], losses))
 
 
@@ -418,8 +419,8 @@ def features_section(text):
         copied = Series(found["psql"]) if found["psql"] else None
         speed = peer_both.median / both.median
         rows.append([size, f"{count:,}", both.cell(), f"{extract.median:.2f} + {features.median:.2f}", peer_both.cell(),
-                     " + ".join(f"{statistics.median(pair[index] for pair in peers):.2f}" for index in (0, 1)), copied.cell() if copied else "-",
-                     figure(speed), ratio(both.median, copied.median) if copied else "-"])
+                     " + ".join(f"{statistics.median(pair[index] for pair in peers):.2f}" for index in (0, 1)),
+                     copied.cell() if copied else "-", figure(speed), ratio(both.median, copied.median) if copied else "-"])
         if size != "S":
             target(f"extraction and features {size}", ">= 2 x peer", figure(speed) + " x", speed >= 2)
             if copied:
@@ -448,8 +449,8 @@ def embeddings_section(text):
         target(f"item embeddings to Parquet {size}", ">= 3 x peer", figure(speed) + " x", speed >= 3)
     text.append("## Item embeddings to Parquet\n\nSeconds of the stage, from a checkpoint and the database to the file; then from the "
                 "tables' being read; then of the whole process, start-up included. The peer runs on two threads.\n")
-    text.append(table(["size", "items", "tt", "peer", "peer / tt", "tt, tables read", "peer, tables read", "peer / tt", "tt, process", "peer, process",
-                       "peer / tt"], rows))
+    text.append(table(["size", "items", "tt", "peer", "peer / tt", "tt, tables read", "peer, tables read", "peer / tt",
+                       "tt, process", "peer, process", "peer / tt"], rows))
 
 
 def pipeline_section(text):
@@ -464,8 +465,8 @@ def pipeline_section(text):
         wanted = {"S": 10, "M": 4}.get(size)
         if wanted:
             target(f"whole pipeline {size}", f">= {wanted} x peer", figure(speed) + " x", speed >= wanted)
-    text.append("## The whole pipeline\n\nWall seconds from the start of the process to its end: tables to checkpoint, ONNX (only tt), JSON, "
-                "Parquet and manifest.\n")
+    text.append("## The whole pipeline\n\nWall seconds from the start of the process to its end: tables to checkpoint, ONNX (only "
+                "tt), JSON, Parquet and manifest.\n")
     text.append(table(["size", "batch", "epochs", "runs", "tt", "peer", "peer / tt", "tt CPU s", "peer CPU s"], rows))
 
 
@@ -507,13 +508,14 @@ def scale_section(text):
         add("extraction, per row read", size, extract.median, count)
         add("features, per row read", size, features.median, count)
     for (size, batch_size), found in results.get("pipeline", {}).items():
-        add(f"training at {batch_size}, per sample", size, 1 / Series(rate for run in found["tt"] for rate, _ in epochs_of_tt(run)).median, 1)
+        rate = Series(rate for run in found["tt"] for rate, _ in epochs_of_tt(run)).median
+        add(f"training at {batch_size}, per sample", size, 1, rate)
         if found["whole"]:
             count = found["tt"][0].find("msg", "read", table="user_video_decisions")["rows"]
             add("whole pipeline, per decision", size, Series(run.wall for run in found["tt"]).median, count)
     for size, found in results.get("embeddings", {}).items():
-        add("embeddings, per item", size, Series(run.find("msg", "stage done")["seconds"] for run in found["tt"]).median,
-            found["peer"][0].find("stage", "embeddings")["rows"])
+        seconds = Series(run.find("msg", "stage done")["seconds"] for run in found["tt"]).median
+        add("embeddings, per item", size, seconds, found["peer"][0].find("stage", "embeddings")["rows"])
     sizes = [size for size in "SML" if any(size in by_size for by_size in rows.values())]
     if len(sizes) < 2:
         return
@@ -564,7 +566,8 @@ def machine_section(text):
     versions = dict(results["versions"])
     text.append("## Machine and versions\n")
     text.append(table(["what", "value"], [
-        ["processor", f"{cpu_name()}, {os.cpu_count()} cores"], ["memory", f"{memory:.0f} GB"], ["system", f"{platform.system()} {platform.release()}"],
+        ["processor", f"{cpu_name()}, {os.cpu_count()} cores"], ["memory", f"{memory:.0f} GB"],
+        ["system", f"{platform.system()} {platform.release()}"],
         ["load average before, after", f"{load_before:.2f}, {os.getloadavg()[0]:.2f}"],
         *[[f"sgemm of {who}, one and two threads", f"{rates['1']:.0f} and {rates['2']:.0f} GFLOP/s (2048 x 2048, best of 12)"]
           for who, rates in results["sgemm"].items()],
@@ -581,17 +584,20 @@ def versions():
             "**{m.__name__: m.__version__ for m in (torch, numpy, pyarrow, duckdb)}}))")
     found.update(Run([sys.executable, "-c", code], peer_env).records[0])
     if given.db == "postgresql":
-        found["PostgreSQL"] = subprocess.run([psql(), "-X", "-At", dsn_of("S"), "-c", "SHOW server_version"], capture_output=True,
-                                             text=True).stdout.strip()
+        line = [psql(), "-X", "-At", dsn_of(given.sizes[0]), "-c", "SHOW server_version"]
+        found["PostgreSQL"] = subprocess.run(line, capture_output=True, text=True).stdout.strip()
     return found
 
 
 def report():
     text = ["# Benchmarks\n"]
     targets.clear()
-    busy = f"The load average was {load_before:.2f} before the first run: **the machine was not idle, so these figures are provisional.** " \
-        if load_before > 0.5 else ""
-    text.append(f"Written by `scripts/bench --peer {' '.join(sys.argv[1:]).replace('--tt ' + given.tt, '').strip()}`, begun {began}. tt and "
+    busy = ""
+    if load_before > 0.5:
+        busy = (f"The load average was {load_before:.2f} before the first run: **the machine was not idle, so these figures are "
+                "provisional.** ")
+    words = " ".join(sys.argv[1:]).replace("--tt " + given.tt, "").strip()
+    text.append(f"Written by `scripts/bench --peer {words}`, begun {began}. tt and "
                 "`benchmarks/peer_torch.py`, the same pipeline as one would tune it with PyTorch, ran in turn on the same databases "
                 f"({'PostgreSQL on a Unix socket' if given.db == 'postgresql' else 'SQLite'}; those of `demo.lua` with more tags, so that "
                 "both vocabularies are full). Cells are medians (least to most). " + busy + "A size or section that is absent was not run. "

@@ -24,7 +24,6 @@ import json
 import os
 import sys
 
-SEED = 42
 MAX_VOCAB = {"tag": 512, "performer": 256}
 MIN_FREQ = {"tag": 3, "performer": 2}
 RATIO, SPLIT = 3, 0.1
@@ -47,7 +46,7 @@ def arguments():
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--compile", action="store_true", help="torch.compile the training step")
-    parser.add_argument("--seed", type=int, default=SEED, help="of weights, dropout, batches and negatives")
+    parser.add_argument("--seed", type=int, default=42, help="of the split, weights, dropout, batches and negatives")
     parser.add_argument("--steps", type=int, default=0, help="end each epoch after so many steps (to look at speed)")
     return parser.parse_args()
 
@@ -312,7 +311,7 @@ class Decisions:
 
 def digests(user, video, user_texts, video_texts):
     """First 64 bits of the SHA-256 of each `seed:user:video`."""
-    head = f"{SEED}:".encode()
+    head = f"{given.seed}:".encode()
     layout = np.dtype([("head", f"S{len(head)}"), ("user", "V36"), ("colon", "S1"), ("video", "V36")])
     width = layout.itemsize
     out = np.empty(len(user), np.uint64)
