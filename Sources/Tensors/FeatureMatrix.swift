@@ -95,14 +95,17 @@ public final class Rows: @unchecked Sendable {
     public func toDense() throws -> Tensor {
         _ = try Tensor.checkedElements([count, width], "to_dense")
         let result = Tensor(zeros: [count, width])
-        let batch = gathered().native
-        for row in 0..<batch.m {
-            for place in Int(batch.starts[row])..<Int(batch.starts[row + 1]) {
-                let sample = Int(batch.samples[place])
-                let to = result.pointer + sample * width
-                to.update(from: batch.dense + sample * batch.d0, count: batch.d0)
-                for entry in Int(batch.offsets[row])..<Int(batch.offsets[row + 1]) {
-                    to[Int(batch.columns[entry])] += batch.values[entry]
+        let batch = gathered()
+        withExtendedLifetime(batch) {
+            let x = batch.native
+            for row in 0..<x.m {
+                for place in Int(x.starts[row])..<Int(x.starts[row + 1]) {
+                    let sample = Int(x.samples[place])
+                    let to = result.pointer + sample * width
+                    to.update(from: x.dense + sample * x.d0, count: x.d0)
+                    for entry in Int(x.offsets[row])..<Int(x.offsets[row + 1]) {
+                        to[Int(x.columns[entry])] += x.values[entry]
+                    }
                 }
             }
         }
@@ -184,11 +187,13 @@ final class RowBatch {
             first: d0, width: width, starts: columnStarts.pointer, samples: firstSamples.pointer,
             values: sorted.pointer)
         let block = 128
-        try Threads.run((d + block - 1) / block) { piece in
-            let from = piece * block
-            let to = min(from + block, d)
-            tt_sum_samples(g.pointer, native, d, from, to)
-            tt_sparse_linear_backward(dw.pointer, g.pointer, entries, d, from, to)
+        try withExtendedLifetime((self, columnStarts, firstSamples, sorted)) {
+            try Threads.run((d + block - 1) / block) { piece in
+                let from = piece * block
+                let to = min(from + block, d)
+                tt_sum_samples(g.pointer, native, d, from, to)
+                tt_sparse_linear_backward(dw.pointer, g.pointer, entries, d, from, to)
+            }
         }
         return dw
     }

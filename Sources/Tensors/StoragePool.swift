@@ -12,6 +12,7 @@ public enum StoragePool {
     private struct Blocks: ~Copyable {
         var free = [[UnsafeMutableRawPointer]](repeating: [], count: 256)
         var held = 0
+        var made = 0
     }
 
     private static let blocks = Mutex(Blocks())
@@ -20,7 +21,10 @@ public enum StoragePool {
     public static func buffer<T: BitwiseCopyable>(_ type: T.Type = T.self, count: Int) -> Buffer<T> {
         let (index, bytes) = sizeClass(count * MemoryLayout<T>.stride)
         let reused = blocks.withLock { blocks in
-            guard let found = blocks.free[index].popLast() else { return UInt(0) }
+            guard let found = blocks.free[index].popLast() else {
+                blocks.made += 1
+                return UInt(0)
+            }
             blocks.held -= bytes
             return UInt(bitPattern: found)
         }
@@ -29,6 +33,9 @@ public enum StoragePool {
             ?? UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
         return Buffer(adopting: memory.bindMemory(to: T.self, capacity: count), count: count) { take($0, $1) }
     }
+
+    /// How many blocks had to come from the system so far.
+    public static var made: Int { blocks.withLock { $0.made } }
 
     /// Frees everything that waits for reuse.
     public static func drain() {

@@ -189,10 +189,12 @@ extension Rows {
         let n = count
         _ = try Tensor.checkedElements([n, d], "sparse_linear")
         let result = Tensor(uninitialized: [n, d])
-        try Tensor.inRowBlocks(batch.distinct) { first, count in
-            tt_sparse_linear(
-                result.pointer, batch.native, weight.pointer, bias?.pointer, first, first + count, d, relu,
-                dropout.native)
+        try withExtendedLifetime(batch) {
+            try Tensor.inRowBlocks(batch.distinct) { first, count in
+                tt_sparse_linear(
+                    result.pointer, batch.native, weight.pointer, bias?.pointer, first, first + count, d, relu,
+                    dropout.native)
+            }
         }
         let saved = result.storage
         return result.recorded("sparse_linear", [weight] + (bias.map { [$0] } ?? [])) { g, tensors in

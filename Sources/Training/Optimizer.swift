@@ -115,9 +115,13 @@ public final class Adam: Optimizer {
         let second: Tensor
         var steps = 0
 
+        // Not from the pool: what stays for good would take blocks that the next step wants back.
         init(_ shape: [Int]) {
-            first = Tensor(zeros: shape)
-            second = Tensor(zeros: shape)
+            func zeros() -> Tensor {
+                Tensor(shape: shape, storage: Buffer(repeating: 0, count: Tensor.elements(shape)))
+            }
+            first = zeros()
+            second = zeros()
         }
     }
 

@@ -1,4 +1,5 @@
 import Base
+import Glibc
 import Networks
 import Tensors
 import Testing
@@ -91,6 +92,33 @@ import Testing
         #expect(abs(Double(bias.values[0]) - fixture["bias_after"]!.number) < 1e-5)
     }
 
+    @Test func stepsAfterTheFirstTakeNoMemory() async {
+        // A process of its own: the pool is shared.
+        await #expect(processExitsWith: .success) {
+            Threads.count = 1
+            let tower = try Sequential([
+                SparseLinear(inputs: 50, outputs: 300), ReLU(), Dropout(0.3), Linear(inputs: 300, outputs: 8),
+                Normalize(),
+            ])
+            tower.initialize(seed: 1, name: "tower")
+            let trainer = try Trainer(
+                optimizer: Adam([.init(tower.parameters().map(\.tensor), lr: 0.01, weightDecay: 0.01)]), clipNorm: 1)
+            let matrix = try FeatureMatrix(dense: Tensor.normal([64, 50], seed: 1), parts: [])
+            let labels = Tensor.uniform([320], low: 0, high: 1, seed: 2)
+            var made: [Int] = []
+            for _ in 0..<5 {
+                _ = try trainer.step {
+                    let rows = try matrix.rows(Indices((0..<320).map { $0 % 64 }))
+                    let result = try tower.forward(.rows(rows))
+                    return try result.dotRows(result).bceWithLogits(labels)
+                }
+                made.append(StoragePool.made)
+            }
+            precondition(made[0] > 0 && made.allSatisfy { $0 == made[0] }, "\(made)")
+            exit(0)
+        }
+    }
+
     @Test func weightsDoNotDependOnThreads() throws {
         func train(_ threads: Int) throws -> [[Float]] {
             Threads.count = threads
@@ -105,13 +133,15 @@ import Testing
             let trainer = try Trainer(
                 optimizer: Adam([.init(towers.flatMap { $0.parameters().map(\.tensor) }, lr: 0.01, weightDecay: 0.01)]),
                 clipNorm: 1)
+            // Batches large enough to be cut, of rows that repeat.
             let matrix = try FeatureMatrix(dense: Tensor.normal([64, 50], seed: 1), parts: [])
-            let labels = Tensor.uniform([64], low: 0, high: 1, seed: 2)
+            let labels = Tensor.uniform([700], low: 0, high: 1, seed: 2)
             for epoch in 0..<3 {
                 let batches = try Batches(
-                    fields: [("rows", .rows(matrix.rows(Indices(range: 0..<64)))), ("label", .tensor(labels))],
-                    size: 24,
-                    seed: 5, epoch: UInt64(epoch))
+                    fields: [
+                        ("rows", .rows(matrix.rows(Indices((0..<700).map { $0 * $0 % 64 })))),
+                        ("label", .tensor(labels)),
+                    ], size: 300, seed: 5, epoch: UInt64(epoch))
                 while let batch = try batches.nextBatch() {
                     guard case .rows(let rows) = batch.fields[0].field, case .tensor(let label) = batch.fields[1].field
                     else { continue }

@@ -210,12 +210,11 @@ end
 ---@return tt.Frame decisions ascending by user_id, video_id
 ---@return integer rows rows of the table
 function extract.decisions(db)
-    local all = read(db, "user_video_decisions", {
+    local all <close> = read(db, "user_video_decisions", {
         { "user_id", "uuid" }, { "video_id", "uuid" }, { "decision_type", "text" }, { "created_at", "time" },
     }, table_columns(db, "user_video_decisions"), "user_id IS NOT NULL AND video_id IS NOT NULL")
-    local effective = all:sort({ "user_id", "video_id", "-created_at", "decision_type" })
-        :unique({ "user_id", "video_id" })
-    return effective, all:height()
+    local sorted <close> = all:sort({ "user_id", "video_id", "-created_at", "decision_type" })
+    return sorted:unique({ "user_id", "video_id" }), all:height()
 end
 
 -- Reads several tables as they were at one moment, whoever writes to them meanwhile.

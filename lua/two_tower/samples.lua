@@ -91,7 +91,8 @@ function samples.build(data, config)
             .. "like or nope of a user with a profile on an existing video is on the training side")
             :format(data.decisions:height(), data.profiles:height(), data.videos:height()))
     end
-    local users = data.profiles:join(frame.concat({ train, val }), { on = "user_id", how = "semi" })
+    local decided <close> = frame.concat({ train:select({ "user_id" }), val:select({ "user_id" }) })
+    local users = data.profiles:join(decided, { on = "user_id", how = "semi" })
     local user_index, item_index = features.row_index(users.user_id), features.row_index(data.videos.id)
     local taken = { user_row = user_index:rows(data.decisions.user_id),
         item_row = item_index:rows(data.decisions.video_id) }
