@@ -11,22 +11,13 @@ local time = require("tt.time")
 
 local root = fs.abspath(arg[0]:match("^(.*)/Tests/lua/[^/]*$") or ".")
 
-local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
-
-local function capture(command)
-    local pipe = assert(io.popen(command .. " 2>&1"))
-    local output = pipe:read("a")
-    local _, _, status = pipe:close()
-    return output, status
-end
-
-local program = capture("readlink -f /proc/$PPID/exe"):gsub("\n$", "")
+local shell = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/shell.lua")
+local quote, capture, program = shell.quote, shell.capture, shell.program
 
 local function run(folder, environment, path, ...)
-    local words = { program, root .. "/" .. path, ... }
-    for index, word in ipairs(words) do words[index] = quote(word) end
-    return capture(("cd %s && env -u SUPABASE_URL -u SUPABASE_SERVICE_ROLE_KEY %s %s"):format(quote(folder),
-        environment, table.concat(words, " ")))
+    local words = shell.words(program, root .. "/" .. path, ...)
+    return capture(("cd %s && env -u SUPABASE_URL -u SUPABASE_SERVICE_ROLE_KEY %s %s")
+        :format(quote(folder), environment, words))
 end
 
 local function run_well(...)

@@ -8,21 +8,11 @@ local t = require("tt.test")
 
 local root = fs.abspath(arg[0]:match("^(.*)/Tests/lua/[^/]*$") or ".")
 
-local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
-
-local function capture(command)
-    local pipe = assert(io.popen(command .. " 2>&1"))
-    local output = pipe:read("a")
-    local _, _, status = pipe:close()
-    return output, status
-end
-
-local program = capture("readlink -f /proc/$PPID/exe"):gsub("\n$", "")
+local shell = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/shell.lua")
+local capture, program = shell.capture, shell.program
 
 local function db_init(...)
-    local words = { program, root .. "/lua/db_init.lua", ... }
-    for index, word in ipairs(words) do words[index] = quote(word) end
-    return capture(table.concat(words, " "))
+    return capture(shell.words(program, root .. "/lua/db_init.lua", ...))
 end
 
 local TABLES = { "profiles", "user_video_decisions", "video_performers", "video_tags", "videos" }

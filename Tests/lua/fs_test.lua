@@ -1,5 +1,6 @@
 local t = require "tt.test"
 local fs = require "tt.fs"
+local program = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/shell.lua").program
 
 local function message(fn, ...)
     local ok, problem = pcall(fn, ...)
@@ -118,9 +119,6 @@ t.test("several processes add whole pieces to one file", function()
     fs.write(fs.join(folder, "add.lua"), [[
         for number = 1, 50 do tt.fs.append(arg[1], (arg[2]):rep(3000) .. "\n") end
     ]])
-    local pipe = assert(io.popen("readlink -f /proc/$PPID/exe"))
-    local program = pipe:read("l")
-    pipe:close()
     local path = fs.join(folder, "all.log")
     local command = ("'%s' '%s/add.lua' '%s' "):format(program, folder, path)
     t.ok(os.execute(command .. "a & " .. command .. "b & wait"))
@@ -175,10 +173,7 @@ t.test("a lock holds against another process and ends with it", function()
         os.execute("sleep 60 > /dev/null & echo $!")
         tt.time.sleep(60)
     ]])
-    local pipe = assert(io.popen("readlink -f /proc/$PPID/exe"))
-    local program = pipe:read("l")
-    pipe:close()
-    pipe = assert(io.popen(("'%s' '%s/hold.lua' '%s' & echo $!; wait"):format(program, folder, path)))
+    local pipe = assert(io.popen(("'%s' '%s/hold.lua' '%s' & echo $!; wait"):format(program, folder, path)))
     local process = pipe:read("l")
     t.equal(pipe:read("l"), "locked")
     local child = pipe:read("l")
@@ -200,9 +195,6 @@ t.test("what a full disk leaves of added bytes is taken back", function()
         assert(not ok and problem.code == "fs.failed" and problem.message:find("File too large", 1, true))
         tt.fs.append(arg[1], "two\n")
     ]])
-    local pipe = assert(io.popen("readlink -f /proc/$PPID/exe"))
-    local program = pipe:read("l")
-    pipe:close()
     -- A limit on the size of files stands for the disk.
     t.ok(os.execute(("trap '' XFSZ; ulimit -f 8; '%s' '%s/add.lua' '%s'"):format(program, folder, path)))
     t.equal(fs.read(path), "one\ntwo\n")

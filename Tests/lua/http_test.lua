@@ -4,14 +4,15 @@ local http = require "tt.http"
 local fs = require "tt.fs"
 local hash = require "tt.hash"
 
-local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+local folder = arg[0]:match("^(.*)/[^/]*$") or "."
+local support = dofile(folder .. "/support/shell.lua")
+local quote, program = support.quote, support.program
 
 local pipe, base
 -- The server's URL; started by the first test that needs it.
 local function server()
     if base then return base end
     if not os.execute("command -v python3 >/dev/null") then t.skip("python3 is not installed") end
-    local folder = arg[0]:match("^(.*)/[^/]*$") or "."
     pipe = assert(io.popen("exec python3 " .. quote(folder .. "/support/http_server.py")))
     base = "http://127.0.0.1:" .. pipe:read("l")
     return base
@@ -329,13 +330,10 @@ end)
 
 -- Runs code that waits for the server, interrupts it, and gives its output, status and how long it took to end.
 local function interrupt(code)
-    local program = assert(io.popen("readlink -f /proc/$PPID/exe"))
-    local path = program:read("l")
-    program:close()
     local script = string.format([[
         %s -e %s & pid=$!
         sleep 0.7; start=$(date +%%s%%N); kill -INT $pid; wait $pid; status=$?
-        echo "$(( ($(date +%%s%%N) - start) / 1000000 )) $status"]], quote(path), quote(code))
+        echo "$(( ($(date +%%s%%N) - start) / 1000000 )) $status"]], quote(program), quote(code))
     local shell = assert(io.popen("exec 2>&1\n" .. script))
     local output = shell:read("a")
     shell:close()
@@ -361,11 +359,8 @@ t.test("Ctrl-C ends a request, a pause and a loop at once", function()
 end)
 
 t.test("a script without requests does not load libcurl", function()
-    local program = assert(io.popen("readlink -f /proc/$PPID/exe"))
-    local path = program:read("l")
-    program:close()
     local function loaded(code)
-        local shell = assert(io.popen(quote(path) .. " -e " .. quote(code
+        local shell = assert(io.popen(quote(program) .. " -e " .. quote(code
             .. " for line in io.lines('/proc/self/maps') do if line:find('libcurl') then print('yes') break end end")))
         local output = shell:read("a")
         shell:close()

@@ -4,17 +4,9 @@ local fs = require "tt.fs"
 local json = require "tt.json"
 local journal = require "tt.journal"
 
-local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
-
-local function capture(command)
-    local pipe = assert(io.popen(command .. " 2>&1"))
-    local output = pipe:read("a")
-    return pipe:close() == true, output
-end
-
--- The shell's parent is this program.
-local program = select(2, capture("readlink -f /proc/$PPID/exe")):gsub("\n$", "")
 local support = arg[0]:match("^(.*)/[^/]*$") .. "/support/"
+local shell = dofile(support .. "shell.lua")
+local quote, capture, program = shell.quote, shell.capture, shell.program
 
 local function new_path() return fs.join(t.tmpdir(), "a.journal") end
 
@@ -218,14 +210,14 @@ t.test("one process at a time", function()
     local script = fs.join(fs.dirname(path), "other.lua")
     fs.write(script, 'require "tt.journal".open(arg[1]):mark("other")')
     local command = quote(program) .. " " .. quote(script) .. " " .. quote(path)
-    local ok, output = capture(command)
-    t.equal(ok, false)
+    local output, status = capture(command)
+    t.equal(status, 1)
     t.ok(output:find("the journal '" .. path .. "' is in use by another process", 1, true), output)
     t.ok(output:find("let that run end, or stop it, before another one goes on with it", 1, true), output)
     mine:mark("mine")
     mine:close()
-    ok, output = capture(command)
-    t.equal(ok, true, output)
+    output, status = capture(command)
+    t.equal(status, 0, output)
     local again <close> = journal.open(path)
     t.equal(again:keys(), { "mine", "other" })
 end)

@@ -97,13 +97,7 @@ end)
 
 -- ---- examples
 
-local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
-
-local function capture(command)
-    local pipe = assert(io.popen(command .. " 2>&1"))
-    local output = pipe:read("a")
-    return pipe:close() == true, output
-end
+local shell = dofile(here .. "/support/shell.lua")
 
 for _, path in ipairs(tt.carried()) do
     local examples = 0
@@ -113,12 +107,10 @@ for _, path in ipairs(tt.carried()) do
     if examples > 0 then
         t.test(path .. ": " .. examples .. " examples run", function()
             local folder = t.tmpdir()
-            -- The shell's parent is this program.
-            local program = select(2, capture("readlink -f /proc/$PPID/exe")):gsub("\n$", "")
-            local script = select(2, capture("readlink -f " .. quote(here .. "/support/examples.lua"))):gsub("\n$", "")
-            local ok, output = capture(string.format("cd %s && %s %s %s", quote(folder), quote(program),
-                quote(script), quote(path)))
-            if not ok then error(output, 0) end
+            local script = tt.fs.abspath(here .. "/support/examples.lua")
+            local output, status = shell.capture(("cd %s && %s"):format(shell.quote(folder),
+                shell.words(shell.program, script, path)))
+            if status ~= 0 then error(output, 0) end
         end)
     end
 end

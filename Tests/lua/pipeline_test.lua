@@ -9,24 +9,14 @@ local t = require("tt.test")
 local here = fs.abspath(arg[0]:match("^(.*)/[^/]*$"))
 local root = fs.dirname(fs.dirname(here))
 
-local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
-
-local function capture(command)
-    local pipe = assert(io.popen(command .. " 2>&1"))
-    local output = pipe:read("a")
-    local _, _, status = pipe:close()
-    return output, status
-end
-
--- The shell's parent is this program.
-local program = capture("readlink -f /proc/$PPID/exe"):gsub("\n$", "")
+local shell = dofile(here .. "/support/shell.lua")
+local quote, capture, program = shell.quote, shell.capture, shell.program
 
 -- Runs a script of lua/ (or examples/…) in a folder; gives its output and exit status.
 local function tt_run(folder, script, ...)
     local path = script:find("/") and root .. "/" .. script or root .. "/lua/" .. script
-    local words = { program, path, ... }
-    for index, word in ipairs(words) do words[index] = quote(word) end
-    return capture(("cd %s && %s"):format(quote(folder), table.concat(words, " ")))
+    local words = shell.words(program, path, ...)
+    return capture(("cd %s && %s"):format(quote(folder), words))
 end
 
 local function run_well(...)
@@ -109,9 +99,8 @@ end)
 t.test("a second run, with one thread, gives the same bytes", function()
     local folder = t.tmpdir()
     fs.copy(shared .. "/demo.sqlite", folder .. "/demo.sqlite")
-    local words = { program, root .. "/lua/pipeline.lua", small("--db", "sqlite:demo.sqlite") }
-    for index, word in ipairs(words) do words[index] = quote(word) end
-    local output, status = capture(("cd %s && TT_THREADS=1 %s"):format(quote(folder), table.concat(words, " ")))
+    local words = shell.words(program, root .. "/lua/pipeline.lua", small("--db", "sqlite:demo.sqlite"))
+    local output, status = capture(("cd %s && TT_THREADS=1 %s"):format(quote(folder), words))
     t.equal(status, 0, output)
     t.equal(hash.sha256_file(folder .. "/checkpoints/latest.pt"), hash.sha256_file(shared .. "/checkpoints/latest.pt"))
     for _, name in ipairs(ARTIFACTS) do

@@ -1,19 +1,14 @@
 -- The `tt` command itself: how scripts are found, what they get, how they end.
 local t = require "tt.test"
 
-local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+local shell = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/shell.lua")
+local quote = shell.quote
 
 -- What a shell command prints on both streams, and its exit status. In it `tt` is this program; where its process is
 -- to be signalled, `"$TT"`.
-local program
 local function sh(command, folder)
-    if not program then
-        local pipe = assert(io.popen("readlink -f /proc/$PPID/exe"))
-        program = pipe:read("l")
-        pipe:close()
-    end
     local script = string.format("cd %s && TT=%s && tt() { \"$TT\" \"$@\"; }\n{ %s\n} 2>&1",
-        quote(folder or "/"), quote(program), command)
+        quote(folder or "/"), quote(shell.program), command)
     local pipe = assert(io.popen(script))
     local output = pipe:read("a")
     local _, _, status = pipe:close()
@@ -330,7 +325,7 @@ t.test("the prompt on a terminal: editing, Ctrl-C, history", function()
         export XDG_STATE_HOME=%s
         (sleep 0.3; printf '20 + 22\n'; sleep 0.3; printf 'while true do end\n'; sleep 0.5; printf '\003'; sleep 0.3
          printf 'half a line'; sleep 0.2; printf '\003'; sleep 0.2; printf '"日本" .. 1\n'; sleep 0.3; printf '\004') |
-        script -qec %s /dev/null; cat state/tt/history]], quote(folder .. "/state"), quote(program)), folder)
+        script -qec %s /dev/null; cat state/tt/history]], quote(folder .. "/state"), quote(shell.program)), folder)
     t.ok(output:find("Ctrl-D leaves", 1, true))
     t.ok(output:find("42\r\n", 1, true))
     t.ok(output:find("tt: stdin:1: interrupted", 1, true))

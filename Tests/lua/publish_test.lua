@@ -15,23 +15,13 @@ local here = fs.abspath(arg[0]:match("^(.*)/[^/]*$"))
 local root = fs.dirname(fs.dirname(here))
 local dev_server = dofile(here .. "/support/dev_server.lua")
 
-local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
-
-local function capture(command)
-    local pipe = assert(io.popen(command .. " 2>&1"))
-    local output = pipe:read("a")
-    local _, _, status = pipe:close()
-    return output, status
-end
-
--- The shell's parent is this program.
-local program = capture("readlink -f /proc/$PPID/exe"):gsub("\n$", "")
+local shell = dofile(here .. "/support/shell.lua")
+local quote, capture, program = shell.quote, shell.capture, shell.program
 
 local function tt_run(environment, script, ...)
-    local words = { program, script:find("/") and root .. "/" .. script or root .. "/lua/" .. script, ... }
-    for index, word in ipairs(words) do words[index] = quote(word) end
-    return capture(("cd %s && env -u SUPABASE_URL -u SUPABASE_SERVICE_ROLE_KEY %s %s"):format(quote(here), environment,
-        table.concat(words, " ")))
+    local words = shell.words(program, script:find("/") and root .. "/" .. script or root .. "/lua/" .. script, ...)
+    return capture(("cd %s && env -u SUPABASE_URL -u SUPABASE_SERVICE_ROLE_KEY %s %s")
+        :format(quote(here), environment, words))
 end
 
 local function run_well(...)

@@ -122,22 +122,14 @@ end)
 
 -- ---- the stages
 
-local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+local shell = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/shell.lua")
+local quote, capture, program = shell.quote, shell.capture, shell.program
 
-local function capture(command)
-    local pipe = assert(io.popen(command .. " 2>&1"))
-    local output = pipe:read("a")
-    local _, _, status = pipe:close()
-    return output, status
-end
-
-local program = capture("readlink -f /proc/$PPID/exe"):gsub("\n$", "")
 local environment = "env -u SUPABASE_URL -u SUPABASE_SERVICE_ROLE_KEY"
 
 local function tt_run(folder, script, ...)
-    local words = { program, root .. "/lua/" .. script, ... }
-    for index, word in ipairs(words) do words[index] = quote(word) end
-    return capture(("cd %s && %s %s"):format(quote(folder), environment, table.concat(words, " ")))
+    local words = shell.words(program, root .. "/lua/" .. script, ...)
+    return capture(("cd %s && %s %s"):format(quote(folder), environment, words))
 end
 
 local function run_well(...)

@@ -11,21 +11,11 @@ local t = require("tt.test")
 
 local root = fs.abspath(arg[0]:match("^(.*)/Tests/lua/[^/]*$") or ".")
 
-local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
-
-local function capture(command)
-    local pipe = assert(io.popen(command .. " 2>&1"))
-    local output = pipe:read("a")
-    local _, _, status = pipe:close()
-    return output, status
-end
-
-local program = capture("readlink -f /proc/$PPID/exe"):gsub("\n$", "")
+local shell = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/shell.lua")
+local quote, capture, program = shell.quote, shell.capture, shell.program
 
 local function script(name, ...)
-    local words = { program, root .. "/lua/" .. name, ... }
-    for index, word in ipairs(words) do words[index] = quote(word) end
-    return table.concat(words, " ")
+    return shell.words(program, root .. "/lua/" .. name, ...)
 end
 
 local folder <close> = fs.tempdir()

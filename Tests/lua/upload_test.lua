@@ -18,23 +18,13 @@ local root = arg[0]:match("^(.*)/Tests/lua/[^/]*$") or "."
 
 local function id(number) return ("00000000-0000-4000-8000-%012x"):format(number) end
 
-local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
-
-local function capture(command)
-    local pipe = assert(io.popen(command .. " 2>&1"))
-    local output = pipe:read("a")
-    local _, _, status = pipe:close()
-    return output, status
-end
-
-local program = capture("readlink -f /proc/$PPID/exe"):gsub("\n$", "")
+local shell = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/shell.lua")
+local quote, capture, program = shell.quote, shell.capture, shell.program
 
 -- Runs the script; `environment` goes before the command.
 local function script(environment, ...)
-    local words = { program, root .. "/lua/upload_embeddings.lua", ... }
-    for index, word in ipairs(words) do words[index] = quote(word) end
-    return capture(("env -u SUPABASE_URL -u SUPABASE_SERVICE_ROLE_KEY %s %s"):format(environment,
-        table.concat(words, " ")))
+    local words = shell.words(program, root .. "/lua/upload_embeddings.lua", ...)
+    return capture(("env -u SUPABASE_URL -u SUPABASE_SERVICE_ROLE_KEY %s %s"):format(environment, words))
 end
 
 -- `count` unit vectors of 8 numbers.

@@ -6,7 +6,7 @@ local dev_server = {}
 
 local root = arg[0]:match("^(.*)/Tests/lua/[^/]*$") or "."
 
-local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+local quote = dofile(root .. "/Tests/lua/support/shell.lua").quote
 
 local function capture(command)
     local pipe = assert(io.popen(command))
