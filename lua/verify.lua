@@ -47,8 +47,7 @@ local function verify_parity(db, source)
     local failed = {}
     if log.is_json() then
         print(json.encode({ now = time.format(result.now), features = result.rows, breaks = result.breaks,
-            compared = result.compared, left_out = result.left_out, missing = result.missing,
-            unknown = result.unknown }))
+            compared = result.compared, missing = result.missing, unknown = result.unknown }))
     else
         print(("%d users and %d items at %s, tolerance %g"):format(result.compared.user, result.compared.item,
             time.format(result.now), parity.TOLERANCE))
@@ -71,10 +70,6 @@ local function verify_parity(db, source)
         end
         note("missing", "%d %ss without a payload")
         note("unknown", "%d payloads of %ss that the tables do not hold")
-        if result.left_out[entity] > 0 then
-            log.warn(("%d %ss were not compared: they are in no page of payloads (users without a decision, videos "
-                .. "that are not active)"):format(result.left_out[entity], entity))
-        end
     end
     if #failed > 0 then
         tt.error("verify.parity", ("%s and the tables do not agree: %s"):format(source.name,

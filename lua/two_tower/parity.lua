@@ -17,8 +17,8 @@ local parity = {}
 
 -- Relative, and absolute below 1.
 parity.TOLERANCE = 1e-6
--- Ids asked for one by one, in one statement.
-local SINGLES = 10000
+-- Payloads asked for by their ids at a time.
+local SINGLES = 1000
 
 ---@class two_tower.ParityRow
 ---@field entity "user"|"item"
@@ -32,7 +32,6 @@ local SINGLES = 10000
 ---@field rows two_tower.ParityRow[]
 ---@field breaks { name: string, reason: string }[] see `serving.contract_breaks`
 ---@field compared { user: integer, item: integer }
----@field left_out { user: integer, item: integer } that no page of the source holds, and cannot be asked for at once
 ---@field missing { user: integer, item: integer } that a page of the source should hold, and none does
 ---@field unknown { user: integer, item: integer } that the source has and the tables have not
 ---@field now integer
@@ -96,11 +95,11 @@ local function compare(found, entity, set, vocabularies, own, theirs)
     end
 end
 
--- Payloads of ids that the pages lack, some at a time; nothing where that would take a request for each.
+-- Payloads of ids that no page holds: users without a decision, videos that are not active.
 local function singles(source, entity, ids, now)
     local first = 1
     return function()
-        if not source.singles or first > #ids then return nil end
+        if first > #ids then return nil end
         local part = ids:slice(first, SINGLES)
         first = first + SINGLES
         return rpc.read(entity, source:singles(entity, part.id), now)
@@ -121,8 +120,10 @@ local function compare_entity(report, entity, source, own, now, context)
     local function each(rows) bar:update(rows) end
     for block in rpc.blocks(source, entity, { now = now, each = each }) do take(block) end
     report.missing[entity] = #rest:join(context.expected[entity], { on = "id", how = "semi" })
-    for block in singles(source, entity, rest, now) do take(block) end
-    report.left_out[entity] = #rest - report.missing[entity]
+    for block in singles(source, entity, rest, now) do
+        take(block)
+        each(#block.frame)
+    end
 end
 
 --- All users there are: those with a profile, and those with nothing but decisions.
@@ -154,7 +155,7 @@ function parity.run(db, source, options)
     local set = options.features or declared
     local published = options.artifacts and serving.read(options.artifacts)
     local loaded = options.checkpoint and checkpoints.load(options.checkpoint, set)
-    local report = { rows = {}, compared = { user = 0, item = 0 }, left_out = {}, missing = {},
+    local report = { rows = {}, compared = { user = 0, item = 0 }, missing = {},
         unknown = { user = 0, item = 0 } }
     local context = { set = set, vocabularies = vocabularies_of(published, loaded) }
     extract.read(db, options.report, function(data)

@@ -7,6 +7,7 @@ local consumer = require("two_tower.consumer")
 local frame = require("tt.frame")
 local json = require("tt.json")
 local payloads = require("two_tower.payloads")
+local supabase = require("tt.supabase")
 
 local rpc = {}
 
@@ -19,6 +20,7 @@ local BLOCK = 50000
 ---@field name string for messages
 ---@field advice string what to do about payloads that are wrong
 ---@field page fun(self: two_tower.RpcSource, entity: string, limit: integer, offset: integer): tt.Frame
+---@field singles fun(self: two_tower.RpcSource, entity: string, ids: tt.Column): tt.Frame
 ---@field one fun(self: two_tower.RpcSource, entity: string, id: string): table
 ---@field missing fun(self: two_tower.RpcSource): string[]
 
@@ -111,15 +113,39 @@ function rpc.rest(project)
         advice = "'tt db_init.lua' brings the functions up to date, 'tt pull_remote.lua --full' the tables" }, Rest)
 end
 
-function Rest:page(entity, limit, offset)
-    local shape = payloads.SHAPES[entity]
-    local _ <close> = naming(self, shape.batch)
+-- A JSON list of ids and payloads as a page.
+local function page_of(shape, text)
     local list = { { "id", "uuid", path = shape.id } }
     for _, entry in ipairs(places(shape)) do
         list[#list + 1] = { entry[1], "json", path = "payload." .. entry[2] }
     end
-    return frame.from_json(self.project:rpc(shape.batch, { p_limit = limit, p_offset = offset },
-        { raw = true, idempotent = true }), { columns = list })
+    return frame.from_json(text, { columns = list })
+end
+
+function Rest:page(entity, limit, offset)
+    local shape = payloads.SHAPES[entity]
+    local _ <close> = naming(self, shape.batch)
+    return page_of(shape, self.project:rpc(shape.batch, { p_limit = limit, p_offset = offset },
+        { raw = true, idempotent = true }))
+end
+
+-- A request for each id, several under way at once.
+function Rest:singles(entity, ids)
+    local shape = payloads.SHAPES[entity]
+    local _ <close> = naming(self, shape.single)
+    local index, answers = 0, {}
+    local function next_request()
+        index = index + 1
+        if index > #ids then return nil end
+        return { method = "POST", url = "/rest/v1/rpc/" .. shape.single, json = { [shape.id] = ids[index] },
+            idempotent = true, tag = ids[index] }
+    end
+    for request, response in self.project:each(next_request, { parallel = 8 }) do
+        local problem = supabase.problem(response, request)
+        if problem then tt.error(problem.code, problem.message, problem.details) end
+        answers[#answers + 1] = ('{"%s": "%s", "payload": '):format(shape.id, request.tag) .. response.body .. "}"
+    end
+    return page_of(shape, "[" .. table.concat(answers, ",") .. "]")
 end
 
 function Rest:one(entity, id)
