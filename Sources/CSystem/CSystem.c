@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -18,6 +19,25 @@ void tt_write_stderr(const char *bytes, size_t count) {
 }
 
 int tt_flush_stdout(void) { return fflush(stdout) == 0 && !ferror(stdout) ? 0 : -1; }
+
+static int argument_count;
+static char **arguments;
+
+// The loader hands constructors what it hands main; Swift only has copies.
+__attribute__((constructor)) static void remember_arguments(int argc, char **argv) {
+    argument_count = argc;
+    arguments = argv;
+}
+
+void tt_conceal_argument(const char *word) {
+    size_t length = strlen(word);
+    if (length == 0) return;
+    for (int i = 1; i < argument_count; i++) {
+        size_t whole = strlen(arguments[i]);
+        if (whole < length || strcmp(arguments[i] + whole - length, word) != 0) continue;
+        if (whole == length || arguments[i][whole - length - 1] == '=') memset(arguments[i] + whole - length, '*', length);
+    }
+}
 
 int tt_terminal_columns(int fd) {
     struct winsize size;

@@ -13,6 +13,11 @@ enum CLIModule {
                     let near = Suggestion.nearest(to: try call[1].string(), in: try call[2].strings())
                     return call.push(near)
                 },
+                // cli.conceal(word)
+                "conceal": { call in
+                    tt_conceal_argument(try call[1].string())
+                    return 0
+                },
                 // cli.columns() -> columns | nil
                 "columns": { call in
                     let columns = Int(tt_terminal_columns(2))

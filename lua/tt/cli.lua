@@ -27,7 +27,7 @@ local cli = {}
 ---@field below? number the number must be smaller
 ---@field multiple? boolean may be repeated; the result is a list
 ---@field required? boolean absent is wrong usage
----@field secret? boolean never show its default or value
+---@field secret? boolean never show its default or value, not even in the list of processes
 
 ---@class tt.cli.Positional
 ---@field name string what the help calls it, `DIR`
@@ -80,6 +80,15 @@ local SPEC = {
 ---@param names string[] known names
 ---@return string? nearest nil when none is near
 function cli.nearest(name, names) return native.nearest(name, names) end
+
+--- Takes a word off the command line that the list of processes shows, or what follows `=` in one: other users of the
+--- machine read asterisks instead. `cli.parse` does so with the values of secret options.
+---
+--- ```lua
+--- tt.cli.conceal("a-word-that-is-not-there")
+--- ```
+---@param word string
+function cli.conceal(word) native.conceal(word) end
 
 --- Tells the width of the terminal on standard error.
 ---
@@ -305,6 +314,7 @@ local function read_arguments(command, args, result, origin)
                         wrong(command, "%s needs a value: %s", option.what, cli_help.spelled(option))
                     end
                 end
+                if option.secret then cli.conceal(text) end
                 store(result, option, convert(command, option, option.what, text))
             end
             origin[option.key] = "flag"

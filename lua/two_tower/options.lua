@@ -17,7 +17,7 @@ local CONFIG = {
         help = "configuration (default: config/default.yaml, or what that file says where it is not at hand)" },
     { flag = "--set", value = "KEY=VALUE", multiple = true, help = "override one key, training.lr=0.01" },
 }
--- The key has no default and is shown nowhere; a command line can be seen by every user of the machine.
+-- The key has no default and is shown nowhere; on a command line it can be seen by others until it is read.
 local REMOTE = {
     { flag = "--supabase-url", value = "URL", env = "SUPABASE_URL", help = "address of the project" },
     { flag = "--service-role-key", value = "KEY", env = "SUPABASE_SERVICE_ROLE_KEY", secret = true,

@@ -20,6 +20,10 @@ void tt_write_stdout(const char *bytes, size_t count);
 void tt_write_stderr(const char *bytes, size_t count);
 int tt_flush_stdout(void);  // -1 when anything written so far was lost
 
+// Overwrites a word of the command line, or what follows "=" in one, with asterisks: what the list of processes shows from
+// then on. Does nothing for words that are not there.
+void tt_conceal_argument(const char *word);
+
 // Columns of the terminal behind file descriptor `fd`, or 0 when it is not a terminal.
 int tt_terminal_columns(int fd);
 
