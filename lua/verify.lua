@@ -71,6 +71,9 @@ local function verify_parity(db, source)
         note("missing", "%d %ss without a payload")
         note("unknown", "%d payloads of %ss that the tables do not hold")
     end
+    if result.compared.user + result.compared.item == 0 then
+        tt.error("verify.parity", "nothing was compared: the database has neither users nor videos")
+    end
     if #failed > 0 then
         tt.error("verify.parity", ("%s and the tables do not agree: %s"):format(source.name,
             table.concat(failed, "; ")))

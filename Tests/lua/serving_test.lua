@@ -220,6 +220,14 @@ t.test("no byte of an artifact depends on where payloads come from", function()
     t.equal(digest("with"), digest("plain"))
 end)
 
+t.test("nothing to compare is no parity", function()
+    local empty = dev_server.database("tt_serving_empty")
+    run_well(work.path, "db_init.lua", "--pg-dsn", empty, "--dim", "8")
+    local output, status = tt_run(work.path, "verify.lua", "parity", "--pg-dsn", empty)
+    t.equal(status, 1, output)
+    t.ok(output:find("nothing was compared: the database has neither users nor videos", 1, true), output)
+end)
+
 t.test("verify.lua shows parity, and fails when a function lies", function()
     local output = run_well(work.path, "verify.lua", "parity", "--pg-dsn", dsn, "--artifacts", "with/artifacts",
         "--checkpoint", "with/latest.pt")
