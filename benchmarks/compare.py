@@ -177,6 +177,40 @@ def psql():
     return found
 
 
+# ---- what else the machine did
+
+
+def clock_seconds(ticks):
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+
+
+def server_cpu():
+    """CPU seconds of the database server and of its processes that have ended."""
+    if not dsn_of.shared:
+        return 0.0
+    with open(os.path.join(work, "postgres/location")) as file:
+        place = file.readline().strip()
+    with open(os.path.join(place, "data/postmaster.pid")) as file:
+        pid = file.readline().strip()
+    with open(f"/proc/{pid}/stat") as file:
+        return clock_seconds(file.read().rpartition(")")[2].split()[11:15])
+
+
+def busy_since(then=(0.0, 0.0, 0.0)):
+    """Wall seconds, CPU seconds of all programs, and those of ours."""
+    with open("/proc/stat") as file:
+        user, nice, system, _, _, irq, softirq, steal = file.readline().split()[1:9]
+    own = os.times()
+    now = (time.monotonic(), clock_seconds([user, nice, system, irq, softirq, steal]), sum(own[:4]) + server_cpu())
+    return tuple(one - other for one, other in zip(now, then))
+
+
+def others_share():
+    """Cores that other programs had on average since the comparison began."""
+    wall, busy, own = busy_since(started_at)
+    return max(0.0, (busy - own) / wall)
+
+
 # ---- statistics
 
 
@@ -568,7 +602,8 @@ def machine_section(text):
     text.append(table(["what", "value"], [
         ["processor", f"{cpu_name()}, {os.cpu_count()} cores"], ["memory", f"{memory:.0f} GB"],
         ["system", f"{platform.system()} {platform.release()}"],
-        ["load average before, after", f"{load_before:.2f}, {os.getloadavg()[0]:.2f}"],
+        ["load average before the first run", f"{load_before:.2f}"],
+        ["cores that other programs had", f"{others_share():.2f} on average"],
         *[[f"sgemm of {who}, one and two threads", f"{rates['1']:.0f} and {rates['2']:.0f} GFLOP/s (2048 x 2048, best of 12)"]
           for who, rates in results["sgemm"].items()],
         *[[name, value] for name, value in versions.items()]]))
@@ -593,9 +628,9 @@ def report():
     text = ["# Benchmarks\n"]
     targets.clear()
     busy = ""
-    if load_before > 0.5:
-        busy = (f"The load average was {load_before:.2f} before the first run: **the machine was not idle, so these figures are "
-                "provisional.** ")
+    if load_before > 0.5 or others_share() > 0.1:
+        busy = (f"Other programs had {others_share():.2f} of {os.cpu_count()} cores on average (load average before the first run "
+                f"{load_before:.2f}): **the machine was not idle, so these figures are provisional.** ")
     words = " ".join(sys.argv[1:]).replace("--tt " + given.tt, "").strip()
     text.append(f"Written by `scripts/bench --peer {words}`, begun {began}. tt and "
                 "`benchmarks/peer_torch.py`, the same pipeline as one would tune it with PyTorch, ran in turn on the same databases "
@@ -626,6 +661,9 @@ def report():
         file.write("\n".join(text + body))
     os.replace(target_file, given.out)
     note(f"wrote {given.out}")
+
+
+started_at = busy_since()
 
 
 def main():
