@@ -368,7 +368,8 @@ def measure_calls():
     return {name: Series(run[name] for run in runs) for name in runs[0]}
 
 
-def sgemm():
+def sgemm(before=None):
+    """Best rates, also of an earlier call."""
     rates = {"tt": Run(remember("sgemm, tt", [given.tt, os.path.join(HERE, "sgemm.lua")])).records[0], "peer": {}}
     code = ("import json, time, torch; torch.set_num_threads(N); a, b = torch.rand(2048, 2048), torch.rand(2048, 2048)\n"
             "best = 9e9\nfor _ in range(12):\n    t = time.perf_counter(); a @ b; best = min(best, time.perf_counter() - t)\n"
@@ -376,6 +377,8 @@ def sgemm():
     for threads in "12":
         run = Run([sys.executable, "-c", code.replace("N)", threads + ")", 1)], {**peer_env, "OMP_NUM_THREADS": threads})
         rates["peer"][threads] = run.records[0]["gflops"]
+    if before:
+        rates = {who: {threads: max(rate, before[who][threads]) for threads, rate in found.items()} for who, found in rates.items()}
     return rates
 
 
@@ -604,7 +607,7 @@ def machine_section(text):
         ["system", f"{platform.system()} {platform.release()}"],
         ["load average before the first run", f"{load_before:.2f}"],
         ["cores that other programs had", f"{others_share():.2f} on average"],
-        *[[f"sgemm of {who}, one and two threads", f"{rates['1']:.0f} and {rates['2']:.0f} GFLOP/s (2048 x 2048, best of 12)"]
+        *[[f"sgemm of {who}, one and two threads", f"{rates['1']:.0f} and {rates['2']:.0f} GFLOP/s (2048 x 2048, best of 24)"]
           for who, rates in results["sgemm"].items()],
         *[[name, value] for name, value in versions.items()]]))
 
@@ -669,7 +672,7 @@ started_at = busy_since()
 def main():
     if load_before > 0.5:
         note(f"the load average is {load_before:.2f}: other work takes part of this machine, and the report will say so")
-    # Before anything warms the processor, and while nothing else of ours runs.
+    # Here and at the end; the better one is what the machine can do.
     results["sgemm"], results["versions"] = sgemm(), versions()
     if "training" in given.only or "pipeline" in given.only:
         results["variants"] = {batch_size: choose_variant(batch_size) for batch_size in given.batch_sizes}
@@ -687,6 +690,7 @@ def main():
         results["startup"] = measure_startup()
     if "calls" in given.only:
         results["calls"] = measure_calls()
+    results["sgemm"] = sgemm(results["sgemm"])
     report()
 
 
