@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -75,11 +76,14 @@ def note(text):
 class Run:
     """What one process did: its JSON lines, wall and CPU seconds, peak memory."""
 
+    current = None
+
     def __init__(self, words, env=None, until=None, folder=work):
         out = tempfile.TemporaryFile("w+", dir=work)
         started = time.perf_counter()
         child = subprocess.Popen(words, cwd=folder, env=env, stdin=subprocess.DEVNULL, text=True,
                                  stdout=subprocess.PIPE if until else out, stderr=out if not until else subprocess.STDOUT)
+        Run.current = child
         self.peak_then, lines = None, []
         if until:
             # Ends the program as soon as it has told what is wanted.
@@ -694,9 +698,13 @@ def main():
     report()
 
 
+# A polite end ends the server too.
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
 try:
     main()
 finally:
+    if Run.current and Run.current.poll() is None:
+        Run.current.kill()
     if dsn_of.shared:
         subprocess.run([os.path.join(ROOT, "Tests/support/postgres"), "stop", os.path.join(work, "postgres")], check=False)
     if not given.work:
