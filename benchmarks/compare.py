@@ -635,10 +635,12 @@ def report():
     text = ["# Benchmarks\n"]
     targets.clear()
     busy = ""
-    if load_before > 0.5 or others_share() > 0.1:
+    if others_share() > 0.1:
         busy = (f"Other programs had {others_share():.2f} of {os.cpu_count()} cores on average (load average before the first run "
                 f"{load_before:.2f}): **the machine was not idle, so these figures are provisional.** ")
-    words = " ".join(sys.argv[1:]).replace("--tt " + given.tt, "").strip()
+    if given.runs < 5:
+        busy += f"**{given.runs} runs of each program, where five are wanted: provisional.** "
+    words = re.sub(r" *--(tt|out|work)[ =]\S+", "", " ".join(sys.argv[1:])).strip()
     text.append(f"Written by `scripts/bench --peer {words}`, begun {began}. tt and "
                 "`benchmarks/peer_torch.py`, the same pipeline as one would tune it with PyTorch, ran in turn on the same databases "
                 f"({'PostgreSQL on a Unix socket' if given.db == 'postgresql' else 'SQLite'}; those of `demo.lua` with more tags, so that "
@@ -675,7 +677,7 @@ started_at = busy_since()
 
 def main():
     if load_before > 0.5:
-        note(f"the load average is {load_before:.2f}: other work takes part of this machine, and the report will say so")
+        note(f"the load average is {load_before:.2f}: if other work takes part of this machine, the report will say so")
     # Here and at the end; the better one is what the machine can do.
     results["sgemm"], results["versions"] = sgemm(), versions()
     if "training" in given.only or "pipeline" in given.only:
