@@ -20,6 +20,7 @@ let targets: [Target] = [
     library("CSnappy", "snappy", "libsnappy-dev"),
     library("CLZ4", "liblz4", "liblz4-dev"),
     .target(name: "CSystem"),
+    .target(name: "CDigest"),
     .target(name: "CLuaBridge", dependencies: ["CLua", "CSystem"]),
     .target(name: "CPostgres"),
     .target(name: "CCurl"),
@@ -27,7 +28,7 @@ let targets: [Target] = [
     .target(name: "CKernels"),
     .target(name: "CCarried"),
 
-    .target(name: "Base", dependencies: ["CSystem", "CJansson", "CCrypto", "CYAML"]),
+    .target(name: "Base", dependencies: ["CSystem", "CDigest", "CJansson", "CCrypto", "CYAML"]),
     .target(name: "Frames", dependencies: ["Base"]),
     .target(name: "Tensors", dependencies: ["Base", "COpenBLAS", "CKernels"]),
     .target(name: "SQL", dependencies: ["Base", "Frames", "CPostgres", "CSQLite"]),

@@ -44,6 +44,14 @@ public final class RowIndex: @unchecked Sendable {
                 "features.type", "the ids are \(ids.dtype.name), the column to look up is \(column.dtype.name); cast it"
             )
         }
+        if case .uuid(let keys) = column.storage, let codes = keys.codes {
+            // Each distinct id is looked up once.
+            let found = try rows(of: Column(.uuid(UUIDs(keys.values))))
+            let result = Buffer<Int32>(uninitialized: column.count)
+            for row in 0..<column.count { result[row] = found[Int(codes[row])] }
+            for row in 0..<(column.validity == nil ? 0 : column.count) where column.isNull(row) { result[row] = -1 }
+            return result
+        }
         let result = Buffer<Int32>(repeating: -1, count: column.count)
         for row in 0..<column.count where !column.isNull(row) {
             if row & 0xFFFF == 0 { try Interrupt.check() }

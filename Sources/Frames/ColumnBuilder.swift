@@ -189,7 +189,7 @@ extension FixedBuilder where Element == UInt8 {
 
 extension FixedBuilder where Element == UUID {
     public static func uuid(capacity: Int = 0) -> FixedBuilder {
-        FixedBuilder(zero: UUID(high: 0, low: 0), capacity: capacity) { .uuid($0) }
+        FixedBuilder(zero: UUID(high: 0, low: 0), capacity: capacity) { .uuid(UUIDs($0)) }
     }
 }
 

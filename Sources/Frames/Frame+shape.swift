@@ -23,7 +23,7 @@ extension Frame {
                 kept += Int(flags.pointer[row])
             }
         }
-        return kept == rowCount ? self : try take(rows.slice(0, kept))
+        return try keep(rows.slice(0, kept))
     }
 
     public func filter(_ expression: Expression) throws -> Frame { try filter(expression.evaluate(self)) }

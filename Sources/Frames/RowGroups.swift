@@ -18,34 +18,72 @@ public struct RowGroups {
     /// Groups of the rows that agree in every column.
     /// - Throws: `frame.type` for lists.
     public static func of(_ columns: [Column], rowCount: Int) throws -> RowGroups {
-        guard var result = try columns.first.map({ try of($0) }) else {
+        guard let first = columns.first else {
             let groups = min(rowCount, 1)
             return RowGroups(
                 ofRow: Buffer(repeating: 0, count: rowCount), firstRows: Buffer(repeating: 0, count: groups))
         }
+        if columns.count == 1 { return try of(first) }
+        var keys = try DenseKeys(first)
+        var result: RowGroups?
         for column in columns.dropFirst() {
             try Interrupt.check()
-            let next = try of(column)
-            var numbering = Numbering(rowCount: rowCount)
-            let table = KeyTable<UInt64>(capacity: result.count)
-            for row in 0..<rowCount {
-                let key =
-                    UInt64(UInt32(bitPattern: result.ofRow.pointer[row])) << 32
-                    | UInt64(UInt32(bitPattern: next.ofRow.pointer[row]))
-                numbering.add(row, table.code(for: key))
-            }
-            result = numbering.finish()
+            let groups = combined(keys, try DenseKeys(column))
+            keys = DenseKeys(codes: groups.ofRow, limit: groups.count)
+            result = groups
         }
-        return result
+        return result!
     }
 
-    private static func of(_ column: Column) throws -> RowGroups {
+    /// Groups of the rows that agree in both of two keys.
+    private static func combined(_ a: DenseKeys, _ b: DenseKeys) -> RowGroups {
+        let rowCount = a.codes.count
+        let (x, y, width) = (a.codes.pointer, b.codes.pointer, UInt64(b.limit))
+        var numbering = Numbering(rowCount: rowCount)
+        let limit = a.limit.multipliedReportingOverflow(by: b.limit)
+        if !limit.overflow, limit.partialValue <= rowCount * 2 + 1024 {
+            let codes = Buffer<Int32>(repeating: -1, count: limit.partialValue)
+            for row in 0..<rowCount {
+                let at = Int(x[row]) &* b.limit &+ Int(y[row])
+                if codes.pointer[at] < 0 { codes.pointer[at] = numbering.new(row) }
+                numbering.ofRow.pointer[row] = codes.pointer[at]
+            }
+            return numbering.finish()
+        }
+        // Sorted rows need no table: equal ones are neighbours.
+        var last: UInt64 = 0
+        var isSorted = true
+        for row in 0..<rowCount {
+            let key = UInt64(UInt32(bitPattern: x[row])) &* width &+ UInt64(UInt32(bitPattern: y[row]))
+            if key < last {
+                isSorted = false
+                break
+            }
+            last = key
+        }
+        let table = KeyTable<UInt64>(capacity: isSorted ? 0 : max(a.limit, b.limit))
+        last = .max
+        for row in 0..<rowCount {
+            let key = UInt64(UInt32(bitPattern: x[row])) &* width &+ UInt64(UInt32(bitPattern: y[row]))
+            if isSorted {
+                numbering.add(row, Int32(truncatingIfNeeded: numbering.count - (key == last ? 1 : 0)))
+                last = key
+            } else {
+                numbering.add(row, table.code(for: key))
+            }
+        }
+        return numbering.finish()
+    }
+
+    fileprivate static func of(_ column: Column) throws -> RowGroups {
         switch column.storage {
         case .int64(let values), .timestamp(let values): return integers(values, column)
         case .float64(let values): return words(column) { canonicalBits(values.pointer[$0]) }
         case .float32(let values): return words(column) { canonicalBits(Double(values.pointer[$0])) }
         case .bool(let values): return words(column) { UInt64(values.pointer[$0]) }
-        case .uuid(let values): return words(column) { values.pointer[$0] }
+        case .uuid(let ids):
+            guard let codes = ids.codes else { return words(column) { ids.values.pointer[$0] } }
+            return small(column, limit: ids.values.count) { Int(codes.pointer[$0]) }
         case .string(let codes, let pool):
             if pool.isDistinct { return small(column, limit: pool.count) { Int(codes.pointer[$0]) } }
             return numbered(column, StringPoolBuilder()) { builder, row in
@@ -117,6 +155,8 @@ public struct RowGroups {
         var firstRows = GrowingBuffer<Int32>()
         init(rowCount: Int) { ofRow = Buffer(uninitialized: rowCount) }
 
+        var count: Int { firstRows.count }
+
         mutating func new(_ row: Int) -> Int32 {
             firstRows.append(Int32(truncatingIfNeeded: row))
             return Int32(truncatingIfNeeded: firstRows.count - 1)
@@ -129,6 +169,43 @@ public struct RowGroups {
         }
 
         mutating func finish() -> RowGroups { RowGroups(ofRow: ofRow, firstRows: firstRows.finish()) }
+    }
+}
+
+/// One small number a row, the same where the rows of a column are equal; nulls are equal to each other.
+struct DenseKeys {
+    let codes: Buffer<Int32>
+    /// Above every code.
+    let limit: Int
+
+    init(codes: Buffer<Int32>, limit: Int) {
+        self.codes = codes
+        self.limit = limit
+    }
+
+    /// - Throws: `frame.type` for lists.
+    init(_ column: Column) throws {
+        switch column.storage {
+        case .string(let codes, let pool) where pool.isDistinct:
+            self.init(column, codes, distinct: pool.count)
+        case .uuid(let ids) where ids.codes != nil:
+            self.init(column, ids.codes!, distinct: ids.values.count)
+        default:
+            let groups = try RowGroups.of(column)
+            self.init(codes: groups.ofRow, limit: groups.count)
+        }
+    }
+
+    private init(_ column: Column, _ codes: Buffer<Int32>, distinct: Int) {
+        guard let validity = column.validity else {
+            self.init(codes: codes, limit: distinct)
+            return
+        }
+        let marked = Buffer<Int32>(uninitialized: codes.count)
+        for row in 0..<codes.count {
+            marked.pointer[row] = validity.pointer[row] == 0 ? Int32(truncatingIfNeeded: distinct) : codes.pointer[row]
+        }
+        self.init(codes: marked, limit: distinct + 1)
     }
 }
 
@@ -151,10 +228,11 @@ extension UUID: TableKey {
 
 /// Numbers distinct keys 0, 1, 2 … in order of appearance.
 final class KeyTable<Key: TableKey> {
-    private var keys: UnsafeMutablePointer<Key>
-    private var slots: UnsafeMutablePointer<Int32>
-    private var mask: Int
-    private(set) var count = 0
+    // Looked up once a row: the checks of exclusive access would cost more than the look-up.
+    @exclusivity(unchecked) private var keys: UnsafeMutablePointer<Key>
+    @exclusivity(unchecked) private var slots: UnsafeMutablePointer<Int32>
+    @exclusivity(unchecked) private var mask: Int
+    @exclusivity(unchecked) private(set) var count = 0
 
     init(capacity: Int) {
         var size = 256
@@ -178,6 +256,23 @@ final class KeyTable<Key: TableKey> {
             if keys[Int(code)] == key { return code }
             slot = (slot &+ 1) & mask
         }
+    }
+
+    /// The number of `key`; -1 when it is not there.
+    @inline(__always) func find(_ key: Key) -> Int32 {
+        var slot = Int(truncatingIfNeeded: key.tableHash) & mask
+        while true {
+            let code = slots[slot]
+            if code < 0 || keys[Int(code)] == key { return code }
+            slot = (slot &+ 1) & mask
+        }
+    }
+
+    /// The keys by their numbers.
+    func distinct() -> Buffer<Key> {
+        let result = Buffer<Key>(uninitialized: count)
+        result.pointer.update(from: keys, count: count)
+        return result
     }
 
     @inline(never) private func insert(_ key: Key, _ slot: Int) -> Int32 {
