@@ -47,12 +47,19 @@ public final class Buffer<Element>: @unchecked Sendable {
     /// Memory for a buffer that grows before it is adopted, aligned as every buffer is.
     @inlinable public static func allocate(_ capacity: Int) -> UnsafeMutablePointer<Element> {
         let bytes = max(capacity * MemoryLayout<Element>.stride, 1)
-        return UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
-            .bindMemory(to: Element.self, capacity: capacity)
+        let memory =
+            bytes < LargePages.worthwhile
+            ? UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64) : LargePages.allocate(bytes)
+        return memory.bindMemory(to: Element.self, capacity: capacity)
+    }
+
+    /// Gives memory from `allocate` back.
+    @inlinable public static func free(_ pointer: UnsafeMutablePointer<Element>) {
+        if LargePages.mayOwn(pointer) { LargePages.deallocate(pointer) } else { pointer.deallocate() }
     }
 
     @inlinable deinit {
-        if let release { release(pointer, byteCount) } else { pointer.deallocate() }
+        if let release { release(pointer, byteCount) } else { Self.free(pointer) }
     }
 
     @inlinable public subscript(index: Int) -> Element {

@@ -89,50 +89,63 @@ private struct Digests {
 
     private func row(_ place: Int) -> Int { rows.map { Int($0[place]) } ?? place }
 
+    /// The digests of some places, some dozen at a time: their ids are fetched together, as each may be anywhere.
     private func heads(_ places: Range<Int>, _ each: (_ place: Int, _ head: Base.UUID) -> Void) {
         var prefix = prefix
         let start = prefix.utf8.count
+        let longest = start + keys.reduce(0) { $0 + 1 + $1.longest }
+        let step = 64
+        let ids = Buffer<Base.UUID>(uninitialized: step * keys.count)
         prefix.withUTF8 { prefix in
-            ShortDigest.heads(
-                count: places.count, longest: start + keys.reduce(0) { $0 + 1 + $1.longest },
-                write: { index, target in
-                    let row = row(places.lowerBound + index)
-                    if let base = prefix.baseAddress { target.update(from: base, count: start) }
-                    var length = start
-                    for key in keys {
-                        target[length] = UInt8(ascii: ":")
-                        length += 1 + key.write(row, to: target + length + 1)
-                    }
-                    return length
-                },
-                each: { each(places.lowerBound + $0, $1) })
+            for first in stride(from: places.lowerBound, to: places.upperBound, by: step) {
+                let count = min(step, places.upperBound - first)
+                for (number, key) in keys.enumerated() {
+                    guard let uuids = key.uuids else { continue }
+                    let target = ids.pointer + number * step
+                    for index in 0..<count { target[index] = uuids[row(first + index)] }
+                }
+                ShortDigest.heads(
+                    count: count, longest: longest,
+                    write: { index, target in
+                        if let base = prefix.baseAddress { target.update(from: base, count: start) }
+                        var length = start
+                        for number in keys.indices {
+                            target[length] = UInt8(ascii: ":")
+                            length += 1
+                            if keys[number].uuids != nil {
+                                ids.pointer[number * step + index].write(to: target + length)
+                                length += 36
+                            } else {
+                                length += keys[number].write(row(first + index), to: target + length)
+                            }
+                        }
+                        return length
+                    },
+                    each: { each(first + $0, $1) })
+            }
         }
     }
 }
 
-/// The text of a key's rows. Ids that occur again and again are spelled once.
+/// The text of a key's rows.
 private struct KeyText {
     private enum Source {
-        case spelled(codes: Buffer<Int32>, texts: Buffer<UInt8>)
-        case uuids(Buffer<Base.UUID>)
+        case uuids
         case integers(Buffer<Int64>)
         case strings(codes: Buffer<Int32>, pool: StringPool)
     }
 
     private let source: Source
     let longest: Int
+    /// Of a uuid column.
+    let uuids: UUIDs?
 
     init(_ column: Column) {
+        if case .uuid(let ids) = column.storage { uuids = ids } else { uuids = nil }
         switch column.storage {
-        case .uuid(let ids):
+        case .uuid:
+            source = .uuids
             longest = 36
-            guard let codes = ids.codes else {
-                source = .uuids(ids.values)
-                return
-            }
-            let texts = Buffer<UInt8>(uninitialized: 36 * ids.values.count)
-            for index in 0..<ids.values.count { ids.values[index].write(to: texts.pointer + 36 * index) }
-            source = .spelled(codes: codes, texts: texts)
         case .int64(let numbers):
             source = .integers(numbers)
             longest = 20
@@ -143,14 +156,10 @@ private struct KeyText {
         }
     }
 
+    /// Writes a row's text and returns its length. Those of uuids are fetched and written by many.
     func write(_ row: Int, to target: UnsafeMutablePointer<UInt8>) -> Int {
         switch source {
-        case .spelled(let codes, let texts):
-            target.update(from: texts.pointer + 36 * Int(codes[row]), count: 36)
-            return 36
-        case .uuids(let ids):
-            ids[row].write(to: target)
-            return 36
+        case .uuids: return 0
         case .integers(let numbers):
             var text = "\(numbers[row])"
             return text.withUTF8 {

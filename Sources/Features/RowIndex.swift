@@ -48,7 +48,9 @@ public final class RowIndex: @unchecked Sendable {
             // Each distinct id is looked up once.
             let found = try rows(of: Column(.uuid(UUIDs(keys.values))))
             let result = Buffer<Int32>(uninitialized: column.count)
-            for row in 0..<column.count { result[row] = found[Int(codes[row])] }
+            Workers.pieces(of: column.count) {
+                for row in $0 { result.pointer[row] = found.pointer[Int(codes.pointer[row])] }
+            }
             for row in 0..<(column.validity == nil ? 0 : column.count) where column.isNull(row) { result[row] = -1 }
             return result
         }

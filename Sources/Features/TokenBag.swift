@@ -153,7 +153,16 @@ private struct SlotCounts: ~Copyable {
     /// - Returns: how many they are.
     mutating func finish(into piece: Piece) -> Int {
         let slots = UnsafeMutableBufferPointer(start: seen.pointer, count: seenCount)
-        SmallSort.sort(slots)
+        if seenCount > 24, seenCount > counts.count / 32 {
+            // Looking at all of them is faster than sorting many.
+            var at = 0
+            for slot in 0..<counts.count where counts.pointer[slot] != 0 {
+                slots[at] = Int32(truncatingIfNeeded: slot)
+                at += 1
+            }
+        } else {
+            SmallSort.sort(slots)
+        }
         var squares = 0.0
         for slot in slots {
             let count = Double(counts.pointer[Int(slot)])

@@ -4,9 +4,10 @@ extension Buffer {
     /// The elements at `rows`; a negative row gives `missing`.
     func taking(_ rows: Buffer<Int32>, missing: Element) -> Buffer<Element> {
         let result = Buffer(uninitialized: rows.count)
-        let source = pointer
-        let target = result.pointer
-        for (index, row) in rows.elements.enumerated() { target[index] = row < 0 ? missing : source[Int(row)] }
+        Workers.pieces(of: rows.count) { range in
+            let (source, target, rows) = (pointer, result.pointer, rows.pointer)
+            for index in range { target[index] = rows[index] < 0 ? missing : source[Int(rows[index])] }
+        }
         return result
     }
 

@@ -38,7 +38,7 @@ extension DType {
         pointer = Buffer<Element>.allocate(self.capacity)
     }
 
-    deinit { pointer.deallocate() }
+    deinit { Buffer<Element>.free(pointer) }
 
     @inlinable @inline(__always) public mutating func append(_ value: Element) {
         if count == capacity { grow(to: count + 1) }
@@ -59,11 +59,16 @@ extension DType {
         count += more
     }
 
+    /// Makes room for `more` elements.
+    @inlinable public mutating func reserve(_ more: Int) {
+        if count + more > capacity { grow(to: count + more) }
+    }
+
     @inlinable @inline(never) public mutating func grow(to needed: Int) {
         let larger = max(needed, capacity * 2)
         let moved = Buffer<Element>.allocate(larger)
         moved.update(from: pointer, count: count)
-        pointer.deallocate()
+        Buffer<Element>.free(pointer)
         pointer = moved
         capacity = larger
     }
@@ -74,7 +79,7 @@ extension DType {
         if capacity > 64, count < capacity / 4 * 3 {
             result = Buffer(uninitialized: count)
             result.pointer.update(from: pointer, count: count)
-            pointer.deallocate()
+            Buffer<Element>.free(pointer)
         } else {
             result = Buffer(adopting: pointer, count: count)
         }

@@ -76,7 +76,7 @@ public struct JoinKeys {
                 target[row] = validity.pointer[row] == 0 ? -1 : translated[Int(source[row])]
             }
         } else {
-            for row in 0..<codes.count { target[row] = translated[Int(source[row])] }
+            Workers.pieces(of: codes.count) { for row in $0 { target[row] = translated[Int(source[row])] } }
         }
         return result
     }

@@ -38,7 +38,7 @@ public struct RowGroups {
     /// Groups of the rows that agree in both of two keys.
     private static func combined(_ a: DenseKeys, _ b: DenseKeys) -> RowGroups {
         let rowCount = a.codes.count
-        let (x, y, width) = (a.codes.pointer, b.codes.pointer, UInt64(b.limit))
+        let (x, y) = (a.codes.pointer, b.codes.pointer)
         var numbering = Numbering(rowCount: rowCount)
         let limit = a.limit.multipliedReportingOverflow(by: b.limit)
         if !limit.overflow, limit.partialValue <= rowCount * 2 + 1024 {
@@ -50,29 +50,43 @@ public struct RowGroups {
             }
             return numbering.finish()
         }
-        // Sorted rows need no table: equal ones are neighbours.
-        var last: UInt64 = 0
-        var isSorted = true
-        for row in 0..<rowCount {
-            let key = UInt64(UInt32(bitPattern: x[row])) &* width &+ UInt64(UInt32(bitPattern: y[row]))
-            if key < last {
-                isSorted = false
-                break
-            }
-            last = key
-        }
-        let table = KeyTable<UInt64>(capacity: isSorted ? 0 : max(a.limit, b.limit))
-        last = .max
-        for row in 0..<rowCount {
-            let key = UInt64(UInt32(bitPattern: x[row])) &* width &+ UInt64(UInt32(bitPattern: y[row]))
-            if isSorted {
-                numbering.add(row, Int32(truncatingIfNeeded: numbering.count - (key == last ? 1 : 0)))
-                last = key
-            } else {
+        if b.limit > rowCount * 4 + 1024 {
+            let table = KeyTable<UInt64>(capacity: a.limit)
+            for row in 0..<rowCount {
+                let key = UInt64(UInt32(bitPattern: x[row])) << 32 | UInt64(UInt32(bitPattern: y[row]))
                 numbering.add(row, table.code(for: key))
             }
+            return numbering.finish()
+        }
+        // The rows by their first key; among those of one, the first row with each second key stands for the others.
+        let order = a.rows()
+        let lastWith = Buffer<Int32>(repeating: -1, count: b.limit)
+        let firstRow = Buffer<Int32>(uninitialized: b.limit)
+        for row in order.elements {
+            let (first, second) = (x[Int(row)], Int(y[Int(row)]))
+            if lastWith.pointer[second] != first {
+                lastWith.pointer[second] = first
+                firstRow.pointer[second] = row
+            }
+            numbering.ofRow.pointer[Int(row)] = firstRow.pointer[second]
+        }
+        for row in 0..<rowCount {
+            let first = Int(numbering.ofRow.pointer[row])
+            numbering.ofRow.pointer[row] = first == row ? numbering.new(row) : numbering.ofRow.pointer[first]
         }
         return numbering.finish()
+    }
+
+    /// Whether rows are known to be in strictly ascending order of several columns, so that no two are equal. False says
+    /// nothing.
+    static func areAscending(_ columns: [Column]) throws -> Bool {
+        guard columns.count == 2, let first = DenseKeys.stored(columns[0]), let second = DenseKeys.stored(columns[1])
+        else { return false }
+        let (x, y) = (first.codes.pointer, second.codes.pointer)
+        for row in stride(from: 1, to: first.codes.count, by: 1) {
+            guard x[row - 1] < x[row] || x[row - 1] == x[row] && y[row - 1] < y[row] else { return false }
+        }
+        return true
     }
 
     fileprivate static func of(_ column: Column) throws -> RowGroups {
@@ -185,15 +199,40 @@ struct DenseKeys {
 
     /// - Throws: `frame.type` for lists.
     init(_ column: Column) throws {
-        switch column.storage {
-        case .string(let codes, let pool) where pool.isDistinct:
-            self.init(column, codes, distinct: pool.count)
-        case .uuid(let ids) where ids.codes != nil:
-            self.init(column, ids.codes!, distinct: ids.values.count)
-        default:
+        if let stored = Self.stored(column) {
+            self = stored
+        } else {
             let groups = try RowGroups.of(column)
             self.init(codes: groups.ofRow, limit: groups.count)
         }
+    }
+
+    /// The numbers that a column of ids or strings is stored as; nil when it is not.
+    static func stored(_ column: Column) -> DenseKeys? {
+        switch column.storage {
+        case .string(let codes, let pool) where pool.isDistinct: DenseKeys(column, codes, distinct: pool.count)
+        case .uuid(let ids): ids.codes.map { DenseKeys(column, $0, distinct: ids.values.count) }
+        default: nil
+        }
+    }
+
+    /// All rows in the order of their numbers, those of one in row order.
+    func rows() -> Buffer<Int32> {
+        let rows = Buffer<Int32>(uninitialized: codes.count)
+        let isAscending = (1..<max(codes.count, 1)).allSatisfy { codes.pointer[$0 - 1] <= codes.pointer[$0] }
+        if isAscending {
+            for row in 0..<rows.count { rows.pointer[row] = Int32(truncatingIfNeeded: row) }
+            return rows
+        }
+        let next = Buffer<Int32>(repeating: 0, count: limit + 1)
+        for code in codes.elements { next.pointer[Int(code) + 1] += 1 }
+        for code in 0..<limit { next.pointer[code + 1] += next.pointer[code] }
+        for row in 0..<rows.count {
+            let code = Int(codes.pointer[row])
+            rows.pointer[Int(next.pointer[code])] = Int32(truncatingIfNeeded: row)
+            next.pointer[code] += 1
+        }
+        return rows
     }
 
     private init(_ column: Column, _ codes: Buffer<Int32>, distinct: Int) {
@@ -228,24 +267,23 @@ extension UUID: TableKey {
 
 /// Numbers distinct keys 0, 1, 2 … in order of appearance.
 final class KeyTable<Key: TableKey> {
-    // Looked up once a row: the checks of exclusive access would cost more than the look-up.
-    @exclusivity(unchecked) private var keys: UnsafeMutablePointer<Key>
-    @exclusivity(unchecked) private var slots: UnsafeMutablePointer<Int32>
-    @exclusivity(unchecked) private var mask: Int
-    @exclusivity(unchecked) private(set) var count = 0
+    private var keys: UnsafeMutablePointer<Key>
+    private var slots: UnsafeMutablePointer<Int32>
+    private var mask: Int
+    private(set) var count = 0
 
     init(capacity: Int) {
         var size = 256
         while size < capacity * 2 { size *= 2 }
         mask = size - 1
-        slots = .allocate(capacity: size)
+        slots = Buffer<Int32>.allocate(size)
         slots.initialize(repeating: -1, count: size)
-        keys = .allocate(capacity: size / 2 + 1)
+        keys = Buffer<Key>.allocate(size / 2 + 1)
     }
 
     deinit {
-        slots.deallocate()
-        keys.deallocate()
+        Buffer<Int32>.free(slots)
+        Buffer<Key>.free(keys)
     }
 
     @inline(__always) func code(for key: Key) -> Int32 {
@@ -256,6 +294,19 @@ final class KeyTable<Key: TableKey> {
             if keys[Int(code)] == key { return code }
             slot = (slot &+ 1) & mask
         }
+    }
+
+    /// The numbers of many keys. One look-up is two loads from anywhere in the table; here all first loads are under way
+    /// together, then all second ones.
+    func codes(for sought: UnsafePointer<Key>, count: Int, into target: UnsafeMutablePointer<Int32>) {
+        let (slots, keys, mask) = (slots, keys, mask)
+        for index in 0..<count { target[index] = slots[Int(truncatingIfNeeded: sought[index].tableHash) & mask] }
+        // What is not found in its first slot is marked.
+        for index in 0..<count {
+            let code = target[index]
+            if code >= 0, keys[Int(code)] != sought[index] { target[index] = -1 }
+        }
+        for index in 0..<count where target[index] < 0 { target[index] = code(for: sought[index]) }
     }
 
     /// The number of `key`; -1 when it is not there.
@@ -286,12 +337,12 @@ final class KeyTable<Key: TableKey> {
 
     private func grow() {
         let size = (mask + 1) * 4
-        let moved = UnsafeMutablePointer<Key>.allocate(capacity: size / 2 + 1)
+        let moved = Buffer<Key>.allocate(size / 2 + 1)
         moved.update(from: keys, count: count)
-        keys.deallocate()
+        Buffer<Key>.free(keys)
         keys = moved
-        slots.deallocate()
-        slots = .allocate(capacity: size)
+        Buffer<Int32>.free(slots)
+        slots = Buffer<Int32>.allocate(size)
         slots.initialize(repeating: -1, count: size)
         mask = size - 1
         for code in 0..<count {

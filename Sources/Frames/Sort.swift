@@ -76,7 +76,7 @@ private struct RowSorter {
             let key = try next()
             let cut = key.bits > free ? key.bits - free : 0
             let (target, source, bits) = (words.pointer, key.words.pointer, key.bits - cut)
-            for row in 0..<rowCount { target[row] = target[row] &<< bits | source[row] &>> cut }
+            Workers.pieces(of: rowCount) { for row in $0 { target[row] = target[row] &<< bits | source[row] &>> cut } }
             free -= bits
             if cut > 0 { break }
             rest = rest.dropFirst()
@@ -85,7 +85,9 @@ private struct RowSorter {
         let ordered = try radix(words, from: rowBits, bits: 64 - rowBits - free)
         let rows = Buffer<Int32>(uninitialized: rowCount)
         let mask = (UInt64(1) &<< rowBits) - 1
-        for index in 0..<rowCount { rows.pointer[index] = Int32(truncatingIfNeeded: ordered.pointer[index] & mask) }
+        Workers.pieces(of: rowCount) { range in
+            for index in range { rows.pointer[index] = Int32(truncatingIfNeeded: ordered.pointer[index] & mask) }
+        }
         if !rest.isEmpty { try compareTies(rows, rest) { ordered.pointer[$0] &>> rowBits } }
         return rows
     }
@@ -210,9 +212,11 @@ private struct SortWords {
             }
         }
         if low > high { (low, high) = (0, 0) }
-        for row in 0..<count {
-            let value = column.isNull(row) ? low : word(row)
-            target[row] = descending ? high - value : value - low
+        Workers.pieces(of: count) { [low, high] range in
+            for row in range {
+                let value = column.isNull(row) ? low : word(row)
+                target[row] = descending ? high - value : value - low
+            }
         }
         if descending, column.validity != nil {
             for row in 0..<count where column.isNull(row) { target[row] = 0 }

@@ -100,37 +100,45 @@ public final class UUIDBuilder: ColumnBuilder {
     private var table: KeyTable<UUID>? = KeyTable(capacity: 0)
     private var values = GrowingBuffer<UUID>()
     private var validity = GrowingValidity()
-    private var last = UUID(high: 0, low: 0)
-    private var lastCode: Int32 = -1
+    /// Ids that are not looked up yet: a look-up waits for memory, many together wait once.
+    private let waiting = Buffer<UUID>(uninitialized: 256)
+    private var waitingCount = 0
     /// The row count at which the share of new ids is looked at next.
     private var nextCheck = 65_536
 
     public init(capacity: Int = 0) { codes = GrowingBuffer(capacity: capacity) }
 
-    public var count: Int { table == nil ? values.count : codes.count }
+    public var count: Int { waitingCount + (table == nil ? values.count : codes.count) }
 
     public func append(_ value: UUID) {
         validity.value()
-        guard let table else {
-            values.append(value)
-            return
-        }
-        if lastCode < 0 || value != last {
-            last = value
-            lastCode = table.code(for: value)
-        }
-        codes.append(lastCode)
-        if codes.count == nextCheck { check(table) }
+        waiting.pointer[waitingCount] = value
+        waitingCount += 1
+        if waitingCount == waiting.count { settle() }
     }
 
     public func appendNull() {
+        settle()
         validity.null(after: count)
         if table == nil { values.append(UUID(high: 0, low: 0)) } else { codes.append(0) }
     }
 
+    private func settle() {
+        guard waitingCount > 0 else { return }
+        if let table {
+            codes.reserve(waitingCount)
+            table.codes(for: waiting.pointer, count: waitingCount, into: codes.pointer + codes.count)
+            codes.count += waitingCount
+            if codes.count >= nextCheck { check(table) }
+        } else {
+            values.append(UnsafeBufferPointer(start: waiting.pointer, count: waitingCount))
+        }
+        waitingCount = 0
+    }
+
     private func check(_ table: KeyTable<UUID>) {
         // Ids of a large table repeat late: at first only an id that nearly never does is given up.
-        if codes.count > 65_536 ? isMostlyNew(table) : table.count > codes.count / 64 * 63 { spread(table) }
+        if codes.count >= 1 << 20 ? isMostlyNew(table) : table.count > codes.count / 64 * 63 { spread(table) }
         nextCheck = max(nextCheck * 2, 1 << 20)
     }
 
@@ -151,6 +159,7 @@ public final class UUIDBuilder: ColumnBuilder {
     }
 
     public func finish() -> Column {
+        settle()
         let valid = validity.finish()
         if let table {
             if !isMostlyNew(table) {

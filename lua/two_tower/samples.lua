@@ -106,12 +106,13 @@ function samples.build(data, config)
             { ratio = training.negative_sampling_ratio, seed = config.seed, stream = stream })
         return assemble(decisions, index, drawn_users, drawn_items)
     end
+    local sides = { train = side(train, 1), val = side(val, 2), likes = likes(data.videos, train) }
     return {
         view = data.decisions:filter(~validates),
         users = users,
         fitted = users.user_id:is_in(train.user_id),
         decisions = { train = train, val = val },
-        sides = { train = side(train, 1), val = side(val, 2), likes = likes(data.videos, train) },
+        sides = sides,
     }
 end
 

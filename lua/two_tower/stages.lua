@@ -82,8 +82,14 @@ end
 local function prepare(data, settings, source, db)
     local started = time.monotonic()
     local prepared = { now = data.reference_time or time.now() }
-    prepared.samples = samples.build(data, settings)
-    prepared.users = payloads.users(data, prepared.samples.view, prepared.samples.users, prepared.now)
+    local made = samples.build(data, settings)
+    prepared.samples = made
+    -- Large frames end as soon as nobody needs them: first those that the view takes the place of, then the view.
+    data.decisions, made.decisions.train = nil, nil
+    collectgarbage()
+    prepared.users = payloads.users(data, made.view, made.users, prepared.now)
+    made.view = nil
+    collectgarbage()
     prepared.items = payloads.items(data, data.item_reference_time)
     prepared.seconds = time.monotonic() - started
     if source then rpc_check.training(source, db, prepared) end
