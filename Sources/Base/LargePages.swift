@@ -15,6 +15,8 @@ public enum LargePages {
 
     private struct Blocks {
         var used: [Int: Int] = [:]
+        /// Those of `used` that still grow; they count from when they are trimmed.
+        var reserved: [Int: Int] = [:]
         /// The oldest first.
         var kept: [(address: Int, bytes: Int)] = []
         var usedBytes = 0
@@ -29,7 +31,7 @@ public enum LargePages {
         return blocks.withLock { blocks in
             blocks.usedBytes += bytes
             blocks.mostUsed = max(blocks.mostUsed, blocks.usedBytes)
-            let fits = blocks.kept.indices.filter { (bytes...bytes + bytes / 4).contains(blocks.kept[$0].bytes) }
+            let fits = blocks.kept.indices.filter { (bytes...bytes + bytes / 2).contains(blocks.kept[$0].bytes) }
             if let best = fits.min(by: { blocks.kept[$0].bytes < blocks.kept[$1].bytes }) {
                 let block = blocks.kept.remove(at: best)
                 blocks.keptBytes -= block.bytes
@@ -38,9 +40,36 @@ public enum LargePages {
                 return UnsafeMutableRawPointer(bitPattern: block.address)!
             }
             release(&blocks, until: { $0.usedBytes + $0.keptBytes <= $0.mostUsed })
-            let memory = map(bytes)
+            guard let memory = map(bytes) else { fatalError("out of memory: \(bytes) bytes") }
             blocks.used[Int(bitPattern: memory)] = bytes
             return memory
+        }
+    }
+
+    /// Room to grow into: addresses that cost nothing until they are written to. `trim` ends the growth. Where the system
+    /// does not give so many it is a block of `least`.
+    @usableFromInline static func reserve(_ bytes: Int, least: Int) -> (memory: UnsafeMutableRawPointer, bytes: Int) {
+        let bytes = (bytes + size - 1) / size * size
+        return blocks.withLock { blocks in
+            guard let memory = map(bytes) else { return nil }
+            blocks.used[Int(bitPattern: memory)] = bytes
+            blocks.reserved[Int(bitPattern: memory)] = bytes
+            return (memory, bytes)
+        } ?? (allocate(least), least)
+    }
+
+    /// Gives the unused rest of a reserved block back.
+    /// - Returns: false when the block is none.
+    @usableFromInline static func trim(_ memory: UnsafeMutableRawPointer, to bytes: Int) -> Bool {
+        let address = Int(bitPattern: memory)
+        let bytes = max((bytes + size - 1) / size, 1) * size
+        return blocks.withLock { blocks in
+            guard let reserved = blocks.reserved.removeValue(forKey: address) else { return false }
+            if bytes < reserved { munmap(memory + bytes, reserved - bytes) }
+            blocks.used[address] = min(bytes, reserved)
+            blocks.usedBytes += min(bytes, reserved)
+            blocks.mostUsed = max(blocks.mostUsed, blocks.usedBytes)
+            return true
         }
     }
 
@@ -52,6 +81,10 @@ public enum LargePages {
     @usableFromInline static func deallocate(_ memory: UnsafeMutableRawPointer) {
         let isForeign = blocks.withLock { blocks in
             guard let bytes = blocks.used.removeValue(forKey: Int(bitPattern: memory)) else { return true }
+            if blocks.reserved.removeValue(forKey: Int(bitPattern: memory)) != nil {
+                munmap(memory, bytes)
+                return false
+            }
             blocks.usedBytes -= bytes
             blocks.kept.append((Int(bitPattern: memory), bytes))
             blocks.keptBytes += bytes
@@ -70,10 +103,11 @@ public enum LargePages {
     }
 
     /// Fresh memory that begins at a large page.
-    private static func map(_ bytes: Int) -> UnsafeMutableRawPointer {
-        guard let memory = mmap(nil, bytes + size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
-            memory != MAP_FAILED
-        else { fatalError("out of memory: \(bytes) bytes") }
+    private static func map(_ bytes: Int) -> UnsafeMutableRawPointer? {
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+        guard let memory = mmap(nil, bytes + size, PROT_READ | PROT_WRITE, flags, -1, 0), memory != MAP_FAILED else {
+            return nil
+        }
         let start = (Int(bitPattern: memory) + size - 1) / size * size
         let before = start - Int(bitPattern: memory)
         if before > 0 { munmap(memory, before) }

@@ -66,17 +66,18 @@ extension DType {
 
     @inlinable @inline(never) public mutating func grow(to needed: Int) {
         let larger = max(needed, capacity * 2)
-        let moved = Buffer<Element>.allocate(larger)
-        moved.update(from: pointer, count: count)
+        let moved = Buffer<Element>.growing(larger)
+        moved.pointer.update(from: pointer, count: count)
         Buffer<Element>.free(pointer)
-        pointer = moved
-        capacity = larger
+        (pointer, capacity) = (moved.pointer, moved.capacity)
     }
 
     /// The content as a buffer; leaves this one empty. Copies only when much of the memory is unused.
     @inlinable public mutating func finish() -> Buffer<Element> {
         let result: Buffer<Element>
-        if capacity > 64, count < capacity / 4 * 3 {
+        if Buffer<Element>.trim(pointer, capacity: capacity, to: count) {
+            result = Buffer(adopting: pointer, count: count)
+        } else if capacity > 64, count < capacity / 4 * 3 {
             result = Buffer(uninitialized: count)
             result.pointer.update(from: pointer, count: count)
             Buffer<Element>.free(pointer)

@@ -268,7 +268,7 @@ t.test("the split takes the first digests, the view leaves them out, negatives a
     local made = samples.build(data, settings({ "training.train_val_split=0.2" }))
     t.equal(made.decisions.train:height() + made.decisions.val:height(), 100)
     t.equal(made.decisions.val:height(), 20)
-    t.equal(made.view:height(), 103 - 20)
+    t.equal(data.decisions:filter(made.counted):height(), 103 - 20)
     t.equal(made.sides.likes:sum():item(), made.decisions.train:filter("decision_type == 'like'"):height() + 0.0)
     local digests = {}
     local hash = require("tt.hash")

@@ -100,17 +100,20 @@ end
 
 --- Payloads of users over a set of effective decisions.
 ---@param data two_tower.Data
----@param decisions tt.Frame the decisions that count (the training view, or all)
+---@param decisions tt.Frame effective decisions
 ---@param profiles tt.Frame whom to make payloads for: user_id, created_at
 ---@param now integer reference time, microseconds UTC
+---@param counted? tt.Column bool per decision: those that count (default: all)
 ---@return two_tower.Payload
-function payloads.users(data, decisions, profiles, now)
+function payloads.users(data, decisions, profiles, now, counted)
     -- By user and type: few rows, whatever the number of decisions.
-    local counts = decisions:group_by({ "user_id", "decision_type" }):agg({ { "*", "count", as = "n" } })
+    local kinds <close> = decisions:select({ "user_id", "decision_type" }):filter(counted or "true")
+    local counts = kinds:group_by({ "user_id", "decision_type" }):agg({ { "*", "count", as = "n" } })
     local function of(kind, name)
         return counts:filter(("decision_type == '%s'"):format(kind)):select({ "user_id", "n" }):rename({ n = name })
     end
-    local likes = decisions:filter("decision_type == 'like'")
+    local liking = decisions.decision_type:eq("like")
+    local likes <close> = decisions:filter(counted and liking & counted or liking)
     local when = likes:select({ "user_id", "created_at" }):with({ { "hour", "hour(created_at)" } })
         :group_by({ "user_id" })
         :agg({ { "created_at", "max", as = "recent_like_at" }, { "hour", "mean", as = "average_like_hour" } })

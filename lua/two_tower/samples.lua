@@ -19,7 +19,8 @@ local samples = {}
 ---@field likes tt.Tensor likes of each item on the training side
 
 ---@class two_tower.Samples
----@field view tt.Frame all effective decisions but those that validate: what user features are made of
+---@field counted tt.Column bool per effective decision: false for those that validate; user features are made of the
+---  others
 ---@field users tt.Frame profiles of users with an eligible decision; row order of the user store
 ---@field fitted tt.Column bool per user: has a sample to train on
 ---@field decisions { train: tt.Frame, val: tt.Frame } eligible decisions of each side
@@ -108,7 +109,7 @@ function samples.build(data, config)
     end
     local sides = { train = side(train, 1), val = side(val, 2), likes = likes(data.videos, train) }
     return {
-        view = data.decisions:filter(~validates),
+        counted = ~validates,
         users = users,
         fitted = users.user_id:is_in(train.user_id),
         decisions = { train = train, val = val },
