@@ -32,9 +32,9 @@ public struct JoinKeys {
         case (.uuid(let a), .uuid(let b)):
             let table = KeyTable<UUID>(capacity: b.values.count)
             let known = Buffer<Int32>(uninitialized: b.values.count)
-            for index in 0..<known.count { known.pointer[index] = table.code(for: b.values.pointer[index]) }
+            table.codes(for: b.values.pointer, count: known.count, into: known.pointer)
             let sought = Buffer<Int32>(uninitialized: a.values.count)
-            for index in 0..<sought.count { sought.pointer[index] = table.find(a.values.pointer[index]) }
+            table.find(a.values.pointer, count: sought.count, into: sought.pointer)
             self.init(
                 left: Self.numbers(a.codes, sought, left.validity), right: Self.numbers(b.codes, known, right.validity),
                 limit: table.count)

@@ -299,14 +299,29 @@ final class KeyTable<Key: TableKey> {
     /// The numbers of many keys. One look-up is two loads from anywhere in the table; here all first loads are under way
     /// together, then all second ones.
     func codes(for sought: UnsafePointer<Key>, count: Int, into target: UnsafeMutablePointer<Int32>) {
-        let (slots, keys, mask) = (slots, keys, mask)
-        for index in 0..<count { target[index] = slots[Int(truncatingIfNeeded: sought[index].tableHash) & mask] }
-        // What is not found in its first slot is marked.
-        for index in 0..<count {
-            let code = target[index]
-            if code >= 0, keys[Int(code)] != sought[index] { target[index] = -1 }
+        for first in stride(from: 0, to: count, by: 256) {
+            let (range, slots, keys, mask) = (first..<min(first + 256, count), slots, keys, mask)
+            for index in range { target[index] = slots[Int(truncatingIfNeeded: sought[index].tableHash) & mask] }
+            // What is not found in its first slot is marked.
+            for index in range {
+                let code = target[index]
+                if code >= 0, keys[Int(code)] != sought[index] { target[index] = -1 }
+            }
+            for index in range where target[index] < 0 { target[index] = code(for: sought[index]) }
         }
-        for index in 0..<count where target[index] < 0 { target[index] = code(for: sought[index]) }
+    }
+
+    /// What `find` gives for many keys, in the same way.
+    func find(_ sought: UnsafePointer<Key>, count: Int, into target: UnsafeMutablePointer<Int32>) {
+        let (slots, keys, mask) = (slots, keys, mask)
+        for first in stride(from: 0, to: count, by: 256) {
+            let range = first..<min(first + 256, count)
+            for index in range { target[index] = slots[Int(truncatingIfNeeded: sought[index].tableHash) & mask] }
+            for index in range {
+                let code = target[index]
+                if code >= 0, keys[Int(code)] != sought[index] { target[index] = find(sought[index]) }
+            }
+        }
     }
 
     /// The number of `key`; -1 when it is not there.

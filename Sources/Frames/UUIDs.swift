@@ -75,9 +75,7 @@ public struct UUIDs: @unchecked Sendable {
         var at = 0
         for part in parts {
             let translated = Buffer<Int32>(uninitialized: part.values.count)
-            for index in 0..<part.values.count {
-                translated.pointer[index] = table.code(for: part.values.pointer[index])
-            }
+            table.codes(for: part.values.pointer, count: part.values.count, into: translated.pointer)
             if let own = part.codes {
                 for code in own.elements {
                     codes.pointer[at] = translated.pointer[Int(code)]

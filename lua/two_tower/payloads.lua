@@ -107,8 +107,8 @@ end
 ---@return two_tower.Payload
 function payloads.users(data, decisions, profiles, now, counted)
     -- By user and type: few rows, whatever the number of decisions.
-    local kinds <close> = decisions:select({ "user_id", "decision_type" }):filter(counted or "true")
-    local counts = kinds:group_by({ "user_id", "decision_type" }):agg({ { "*", "count", as = "n" } })
+    local counts = decisions:select({ "user_id", "decision_type" }):with({ { "counted", counted or "true" } })
+        :group_by({ "user_id", "decision_type", "counted" }):agg({ { "*", "count", as = "n" } }):filter("counted")
     local function of(kind, name)
         return counts:filter(("decision_type == '%s'"):format(kind)):select({ "user_id", "n" }):rename({ n = name })
     end

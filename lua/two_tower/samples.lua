@@ -23,7 +23,8 @@ local samples = {}
 ---  others
 ---@field users tt.Frame profiles of users with an eligible decision; row order of the user store
 ---@field fitted tt.Column bool per user: has a sample to train on
----@field decisions { train: tt.Frame, val: tt.Frame } eligible decisions of each side
+---@field trains tt.Column bool per effective decision: those to learn from
+---@field val tt.Frame user_id, video_id and decision_type of those that validate
 ---@field sides two_tower.Sides
 
 --- Splits the eligible decisions: likes and nopes of users with a profile and videos that exist.
@@ -55,12 +56,20 @@ local function counted(side, users)
 end
 
 -- Draws negatives for each user of one side: max(0, ratio * max(1, likes) - nopes) videos the user has no effective
--- decision on, drawn without replacement; all there are when there are fewer.
-local function negatives(side, users, taken, population, options)
+-- decision on, drawn without replacement; all there are when there are fewer. `all` are the decisions of both sides.
+local function negatives(side, all, users, index, options)
     local wanted = columns.eval(counted(side, users:select({ "user_id" })),
         ("if(likes + nopes == 0, 0, greatest(0, greatest(likes, 1) * %d - nopes))"):format(options.ratio))
-    return features.sample_without({ wanted = wanted, population = population, taken_group = taken.user,
-        taken_item = taken.item, seed = options.seed, stream = options.stream })
+    local taken_users <close> = index.user:indices(all.user_id)
+    local taken_items <close> = index.item:indices(all.video_id)
+    return features.sample_without({ wanted = wanted, population = #index.item, taken_group = taken_users,
+        taken_item = taken_items, seed = options.seed, stream = options.stream })
+end
+
+-- One after the other; the first is not needed any more.
+local function chain(first, second)
+    local _ <close> = first
+    return features.indices({ first, second })
 end
 
 -- Decisions first, then the drawn negatives: user row, item row and label of every sample.
@@ -68,8 +77,8 @@ local function assemble(side, index, drawn_users, drawn_items)
     local labels <close> = features.to_tensor(side.decision_type:eq("like"))
     local zeros <close> = tensor.zeros({ #drawn_users })
     return {
-        user = features.indices({ index.user:indices(side.user_id), drawn_users }),
-        item = features.indices({ index.item:indices(side.video_id), drawn_items }),
+        user = chain(index.user:indices(side.user_id), drawn_users),
+        item = chain(index.item:indices(side.video_id), drawn_items),
         label = tensor.concat({ labels, zeros }),
         n = #side + #drawn_users,
     }
@@ -90,30 +99,34 @@ end
 function samples.build(data, config)
     local training = config.training
     local trains, validates = samples.split(data, config.seed, training.train_val_split)
-    local keys = data.decisions:select({ "user_id", "video_id", "decision_type" })
-    local train, val = keys:filter(trains), keys:filter(validates)
+    local all = data.decisions:select({ "user_id", "video_id", "decision_type" })
+    local val = all:filter(validates)
+    local train <close> = all:filter(trains)
     if train:height() == 0 then
         tt.error("samples.none", ("no sample to train on: %d decisions, %d profiles and %d videos were read, but no "
             .. "like or nope of a user with a profile on an existing video is on the training side")
             :format(data.decisions:height(), data.profiles:height(), data.videos:height()))
     end
-    local users = data.profiles:filter(data.profiles.user_id:is_in(train.user_id)
-        | data.profiles.user_id:is_in(val.user_id))
+    local fitted = data.profiles.user_id:is_in(train.user_id)
+    local known = fitted | data.profiles.user_id:is_in(val.user_id)
+    local users = data.profiles:filter(known)
     local index = { user = features.row_index(users.user_id), item = features.row_index(data.videos.id) }
-    local taken = { user = index.user:indices(data.decisions.user_id),
-        item = index.item:indices(data.decisions.video_id) }
     local function side(decisions, stream)
-        local drawn_users, drawn_items = negatives(decisions, users, taken, #data.videos,
+        -- What the statements before have left behind is large.
+        collectgarbage()
+        local drawn_users, drawn_items = negatives(decisions, all, users, index,
             { ratio = training.negative_sampling_ratio, seed = config.seed, stream = stream })
+        local _ <close> = drawn_users
+        local _ <close> = drawn_items
         return assemble(decisions, index, drawn_users, drawn_items)
     end
-    local sides = { train = side(train, 1), val = side(val, 2), likes = likes(data.videos, train) }
     return {
+        trains = trains,
         counted = ~validates,
         users = users,
-        fitted = users.user_id:is_in(train.user_id),
-        decisions = { train = train, val = val },
-        sides = sides,
+        fitted = columns.frame({ { "fitted", fitted } }):filter(known).fitted,
+        val = val,
+        sides = { likes = likes(data.videos, train), train = side(train, 1), val = side(val, 2) },
     }
 end
 

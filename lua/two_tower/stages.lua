@@ -84,11 +84,10 @@ local function prepare(data, settings, source, db)
     local prepared = { now = data.reference_time or time.now() }
     local made = samples.build(data, settings)
     prepared.samples = made
-    -- Large frames end as soon as nobody needs them.
-    made.decisions.train = nil
     collectgarbage()
     prepared.users = payloads.users(data, data.decisions, made.users, prepared.now, made.counted)
-    data.decisions = nil
+    -- The largest frame ends here.
+    data.decisions, made.trains, made.counted = nil, nil, nil
     collectgarbage()
     prepared.items = payloads.items(data, data.item_reference_time)
     prepared.seconds = time.monotonic() - started
