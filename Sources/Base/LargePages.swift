@@ -11,7 +11,7 @@ public enum LargePages {
     @inlinable public static var worthwhile: Int { 4 << 20 }
     private static let size = 2 << 20
     /// Bytes that are kept at most.
-    private static let keptAtMost = 256 << 20
+    private static let keptAtMost = 128 << 20
 
     private struct Blocks {
         var used: [Int: Int] = [:]

@@ -143,6 +143,31 @@ func id(_ number: UInt64) -> Base.UUID { Base.UUID(high: 0x4000, low: 0x8000_000
         #expect(bag.width == 3)
     }
 
+    // What is held twice counts twice, what nobody knows not at all: as a join of both tables would give it.
+    @Test func countsTheTokensOfWhatIsHeld() throws {
+        var random = Random(seed: 5)
+        let index = try RowIndex(.int64((0..<50).map { $0 }))
+        let owners = (0..<900).map { _ in Int64(random.below(60)) }
+        let held = (0..<900).map { _ in random.below(20) == 0 ? nil : id(UInt64(random.below(30))) }
+        let holders = (0..<200).map { _ in id(UInt64(random.below(40))) }
+        let tokens = (0..<200).map { _ in ["a", "b", "c", "x"][random.below(4)] }
+        let bag = try TokenBag(
+            index: index, owners: .int64(owners), held: .uuid(held),
+            tokens: (owners: .uuid(holders), tokens: .string(tokens)), vocabulary: vocabulary)
+        let joined = try Frame([("owner", .int64(owners)), ("thing", .uuid(held))]).join(
+            try Frame([("thing", .uuid(holders)), ("token", .string(tokens))]), leftOn: ["thing"], rightOn: ["thing"])
+        let wanted = try TokenBag(
+            index: index, owners: joined["owner"]!, tokens: joined["token"]!, vocabulary: vocabulary)
+        #expect(elements(bag.offsets) == elements(wanted.offsets) && bag.codes.count > 100)
+        #expect(elements(bag.codes) == elements(wanted.codes) && elements(bag.values) == elements(wanted.values))
+        #expect(
+            code {
+                try TokenBag(
+                    index: index, owners: .int64([1]), held: .int64([1]),
+                    tokens: (owners: .uuid([id(1)]), tokens: .string(["a"])), vocabulary: vocabulary)
+            } == "features.type")
+    }
+
     @Test func readsTokenLists() throws {
         let index = try RowIndex(.int64([1, 2]))
         let lists = try Column.from([.array(["a", "a"]), .null])
@@ -231,6 +256,20 @@ func id(_ number: UInt64) -> Base.UUID { Base.UUID(high: 0x4000, low: 0x8000_000
 }
 
 @Suite struct SplitAndRankingTests {
+    @Test func splitsSomeRowsAsIfThereWereNoOthers() throws {
+        let ids = (0..<400).map { id(UInt64($0 % 7)) }
+        let numbers = (0..<400).map { Int64($0) }
+        let among = (0..<400).map { $0 % 3 == 0 }
+        let marked = try DigestSplit.mark(
+            prefix: "42", keys: [.uuid(ids), .int64(numbers)], fraction: 0.3, among: .bool(among))
+        let rows = (0..<400).filter { among[$0] }
+        let alone = try DigestSplit.mark(
+            prefix: "42", keys: [.uuid(rows.map { ids[$0] }), .int64(rows.map { numbers[$0] })], fraction: 0.3)
+        #expect(rows.map { marked.value($0) } == alone.values)
+        #expect((0..<400).allSatisfy { among[$0] || marked.value($0) == .bool(false) })
+        #expect(rows.count { marked.value($0) == .bool(true) } == 40)
+    }
+
     @Test func ordersByTheDigestOfTheKeys() throws {
         // Digests of "42:a:1" … in the order Python's hashlib sorts them.
         let letters = Column.string(["a", "b", "c", "d", "e"])
