@@ -54,7 +54,7 @@ TT_INLINE bool keeps(tt_dropout drop, uint64_t element) {
 #define RELU16(v) ((f16)((u16)(v) & ~(u16)((v) <= 0.0f)))
 #define RELU(v) ((v) <= 0 ? 0 : (v))
 
-TT_KERNEL void tt_drop(float *out, const float *x, long n, tt_dropout drop) {
+TT_KERNEL(void, tt_drop, (float *out, const float *x, long n, tt_dropout drop), (out, x, n, drop)) {
     long i = 0;
     for (; i + LANES <= n; i += LANES) {
         f16 v = LOAD(x + i);
@@ -64,8 +64,9 @@ TT_KERNEL void tt_drop(float *out, const float *x, long n, tt_dropout drop) {
     for (; i < n; i++) out[i] = keeps(drop, (uint64_t)i) ? x[i] * drop.scale : 0;
 }
 
-TT_KERNEL void tt_bias_relu_dropout(float *x, const float *bias, long first, long n, long d, bool relu,
-                                    tt_dropout drop) {
+TT_KERNEL(void, tt_bias_relu_dropout,
+          (float *x, const float *bias, long first, long n, long d, bool relu, tt_dropout drop),
+          (x, bias, first, n, d, relu, drop)) {
     for (long i = 0; i < n; i++) {
         float *row = x + i * d;
         long j = 0;
@@ -89,8 +90,10 @@ TT_KERNEL void tt_bias_relu_dropout(float *x, const float *bias, long first, lon
     }
 }
 
-TT_KERNEL void tt_relu_dropout_backward(float *restrict dx, float *restrict db, const float *restrict g,
-                                        const float *restrict y, long n, long d, float scale) {
+TT_KERNEL(void, tt_relu_dropout_backward,
+          (float *restrict dx, float *restrict db, const float *restrict g, const float *restrict y, long n, long d,
+           float scale),
+          (dx, db, g, y, n, d, scale)) {
     if (db) memset(db, 0, (size_t)d * sizeof(float));
     for (long i = 0; i < n; i++) {
         const float *gi = g + i * d, *yi = y + i * d;
@@ -167,8 +170,10 @@ TT_INLINE void sparse_rows(float *y, tt_rows x, const float *weight, const float
     }
 }
 
-TT_KERNEL void tt_sparse_linear(float *y, tt_rows x, const float *weight, const float *bias, long first, long last,
-                                long d, bool relu, tt_dropout drop) {
+TT_KERNEL(void, tt_sparse_linear,
+          (float *y, tt_rows x, const float *weight, const float *bias, long first, long last, long d, bool relu,
+           tt_dropout drop),
+          (y, x, weight, bias, first, last, d, relu, drop)) {
     long j = 0;
     for (; j + 8 * LANES <= d; j += 8 * LANES) sparse_rows(y, x, weight, bias, first, last, d, j, 8, relu, drop);
     for (; j + LANES <= d; j += LANES) sparse_rows(y, x, weight, bias, first, last, d, j, 1, relu, drop);
@@ -187,7 +192,7 @@ TT_KERNEL void tt_sparse_linear(float *y, tt_rows x, const float *weight, const 
         }
 }
 
-TT_KERNEL void tt_sum_samples(float *g, tt_rows x, long d, long from, long to) {
+TT_KERNEL(void, tt_sum_samples, (float *g, tt_rows x, long d, long from, long to), (g, x, d, from, to)) {
     for (long u = 0; u < x.m; u++) {
         float *restrict sum = g + (long)x.samples[x.starts[u]] * d;
         for (long s = x.starts[u] + 1; s < x.starts[u + 1]; s++) {
@@ -210,7 +215,8 @@ TT_INLINE void sparse_columns(float *dw, const float *g, tt_entries x, long d, l
     }
 }
 
-TT_KERNEL void tt_sparse_linear_backward(float *dw, const float *g, tt_entries x, long d, long from, long to) {
+TT_KERNEL(void, tt_sparse_linear_backward, (float *dw, const float *g, tt_entries x, long d, long from, long to),
+          (dw, g, x, d, from, to)) {
     long j = from;
     for (; j + 8 * LANES <= to; j += 8 * LANES) sparse_columns(dw, g, x, d, j, 8);
     for (; j + LANES <= to; j += LANES) sparse_columns(dw, g, x, d, j, 1);

@@ -63,6 +63,7 @@ extension Tensor {
     ) throws -> Tensor {
         precondition(relu || !dropout.isActive)
         let (n, inputs) = try lastDimension("linear")
+        let samples = n
         guard weight.rank == 2 else {
             throw TensorError.shape("linear", shape, weight.shape, "a weight has two dimensions")
         }
@@ -77,8 +78,9 @@ extension Tensor {
         try Tensor.checkBLAS("linear", shape, weight.shape, [n, inputs, d])
         _ = try Tensor.checkedElements([n, d], "linear")
         let result = Tensor(uninitialized: Array(shape.dropLast()) + [d])
-        try Tensor.multiplyBlocks(
-            result.pointer, pointer, weight.pointer, transposeB: !weightIsTransposed, m: n, n: d, k: inputs
+        try Product.run(
+            result.pointer, .init(pointer), .init(weight.pointer, transposed: !weightIsTransposed), m: n, n: d,
+            k: inputs
         ) { first, count in
             tt_bias_relu_dropout(
                 result.pointer + first * d, bias?.pointer, first, count, d, relu, dropout.native)
@@ -91,22 +93,17 @@ extension Tensor {
             var dx: Tensor?
             if x.requiresGrad {
                 let result = Tensor(uninitialized: x.shape)
-                try Tensor.multiplyBlocks(
-                    result.pointer, dz.pointer, weight.pointer, transposeB: weightIsTransposed, m: n, n: inputs, k: d)
+                try Product.run(
+                    result.pointer, .init(dz.pointer), .init(weight.pointer, transposed: weightIsTransposed), m: n,
+                    n: inputs, k: d)
                 dx = result
             }
             var dw: Tensor?
             if weight.requiresGrad {
                 let result = Tensor(uninitialized: weight.shape)
-                if weightIsTransposed {
-                    Tensor.multiply(
-                        result.pointer, x.pointer, transposeA: true, dz.pointer, transposeB: false, m: inputs, n: d,
-                        k: n)
-                } else {
-                    Tensor.multiply(
-                        result.pointer, dz.pointer, transposeA: true, x.pointer, transposeB: false, m: d, n: inputs,
-                        k: n)
-                }
+                let (left, right, m, n) = weightIsTransposed ? (x, dz, inputs, d) : (dz, x, d, inputs)
+                try Product.run(
+                    result.pointer, .init(left.pointer, transposed: true), .init(right.pointer), m: m, n: n, k: samples)
                 dw = result
             }
             return [dx, dw] + (tensors.count > 2 ? [db] : [])

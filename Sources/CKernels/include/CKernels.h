@@ -1,17 +1,16 @@
 // Loops over float32 blocks, one file per family. All blocks are contiguous and row-major; sizes are element counts.
-// Every kernel is compiled for several processors and picked at load time. Sums use a fixed number of lanes and no
-// contraction, so that a result depends on the data alone, not on the processor or on who calls from which thread.
+// Every kernel is compiled for several processors and picked when it is called. Sums use a fixed number of lanes and, but
+// for products, no contraction, so that a result depends on the data alone, not on the processor or on who calls from
+// which thread.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 
-// Another set to test: -Xcc -DTT_KERNEL= for the portable one, or with __attribute__((target("arch=x86-64-v3"))).
-#if defined(TT_KERNEL)
-#elif defined(__x86_64__)
-#define TT_KERNEL __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define TT_KERNEL
-#endif
+// Sets of kernels, by the instructions they are compiled for; every processor of the family runs those below its own.
+enum tt_kernel_sets { TT_PORTABLE, TT_AVX2, TT_AVX512 };
+// The one in use: the best this processor has, or what TT_KERNELS asks for ("portable", "avx2", "avx512").
+extern int tt_kernel_set;
+const char *tt_kernel_set_name(void);
 
 // Elementwise -------------------------------------------------------------------------------------------------------
 
@@ -69,6 +68,22 @@ void tt_top_k(float *values, int32_t *at, const float *x, long d, long k);
 void tt_select_begin(float *values, int32_t *at, long count);
 long tt_select_offer(float *values, int32_t *at, const float *x, long n, long width, long k, int32_t first);
 void tt_select_end(float *values, int32_t *at, long n, long k);
+
+// Products ----------------------------------------------------------------------------------------------------------
+
+// c (m, n) = a (m, k) times b (k, n) for an `a` that is mostly zero; what is zero costs nothing, even beside an infinity.
+// Marks tell where `a` is not zero: m rows of tt_words(k) words.
+long tt_words(long k);
+// Returns how many elements of a (n, k) are not zero.
+long tt_mark_nonzero(uint64_t *marks, const float *a, long n, long k);
+// b in the order the product reads it, tt_packed_count(k, n) elements; b is (n, k) when transposed.
+long tt_packed_count(long k, long n);
+void tt_pack(float *packed, const float *b, long k, long n, bool transposed);
+// Rows first ..< last of c.
+void tt_marked_product(float *c, const float *a, const uint64_t *marks, const float *packed, long first, long last, long k,
+                       long n);
+// out (m, n) = x (n, m) transposed.
+void tt_turn(float *out, const float *x, long n, long m);
 
 // Losses ------------------------------------------------------------------------------------------------------------
 
