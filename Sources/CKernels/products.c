@@ -88,22 +88,25 @@ TT_INLINE void turn(float *out, long out_step, const float *x, long step, long n
 
 TT_KERNEL(void, tt_turn, (float *out, const float *x, long n, long m), (out, x, n, m)) { turn(out, n, x, m, n, m, n); }
 
-// Tiles of columns one after the other, each with its k rows, the last one filled up to whole sixteens.
+// Tiles of columns one after the other, each with its k rows, the last one filled up to whole sixteens. `b` is read in its
+// own order: it may come from far away.
 TT_LOCAL_KERNEL(void, pack, (float *packed, const float *b, long k, long n, bool transposed, long tile),
                 (packed, b, k, n, transposed, tile)) {
-    for (long n0 = 0; n0 < n; n0 += tile) {
-        long width = n - n0 < tile ? n - n0 : tile, padded = (width + LANES - 1) / LANES * LANES;
-        if (transposed) {
-            turn(packed, padded, b + n0 * k, k, width, k, padded);
-        } else {
-            for (long row = 0; row < k; row++) {
-                float *to = packed + row * padded;
-                memcpy(to, b + row * n + n0, (size_t)width * sizeof(float));
-                for (long j = width; j < padded; j++) to[j] = 0;
-            }
+    if (transposed) {
+        for (long n0 = 0; n0 < n; n0 += tile) {
+            long width = n - n0 < tile ? n - n0 : tile, padded = (width + LANES - 1) / LANES * LANES;
+            turn(packed + n0 * k, padded, b + n0 * k, k, width, k, padded);
         }
-        packed += k * padded;
+        return;
     }
+    for (long row = 0; row < k; row++)
+        for (long n0 = 0; n0 < n; n0 += tile) {
+            long width = n - n0 < tile ? n - n0 : tile, padded = (width + LANES - 1) / LANES * LANES, j = 0;
+            const float *from = b + row * n + n0;
+            float *to = packed + n0 * k + row * padded;
+            for (; j + LANES <= width; j += LANES) STORE(to + j, LOAD(from + j));
+            for (; j < padded; j++) to[j] = j < width ? from[j] : 0;
+        }
 }
 
 void tt_pack(float *packed, const float *b, long k, long n, bool transposed) {

@@ -11,7 +11,7 @@
 #define TT_KERNEL(...) TT_VERSIONS(, __VA_ARGS__)
 #define TT_LOCAL_KERNEL(...) TT_VERSIONS(static, __VA_ARGS__)
 #if defined(__x86_64__)
-#define TT_FOR_AVX512 __attribute__((target("arch=x86-64-v4")))
+#define TT_FOR_AVX512 __attribute__((target("arch=x86-64-v4"), min_vector_width(512)))
 #define TT_FOR_AVX2 __attribute__((target("arch=x86-64-v3")))
 #define TT_VERSIONS(linkage, result, name, parameters, arguments)                                                      \
     TT_INLINE result name##_body parameters;                                                                           \

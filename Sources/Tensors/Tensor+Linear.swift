@@ -187,6 +187,17 @@ extension Rows {
         _ = try Tensor.checkedElements([n, d], "sparse_linear")
         let result = Tensor(uninitialized: [n, d])
         try withExtendedLifetime(batch) {
+            if let rows = batch.expanded {
+                let product = StoragePool.buffer(Float.self, count: batch.distinct * d)
+                try Product.run(
+                    product.pointer, .init(rows.pointer), .init(weight.pointer), m: batch.distinct, n: d, k: width
+                ) { first, count in
+                    tt_spread_rows(
+                        result.pointer, product.pointer, batch.native, bias?.pointer, first, first + count, d, relu,
+                        dropout.native)
+                }
+                return
+            }
             try Tensor.inRowBlocks(batch.distinct) { first, count in
                 tt_sparse_linear(
                     result.pointer, batch.native, weight.pointer, bias?.pointer, first, first + count, d, relu,
@@ -195,10 +206,9 @@ extension Rows {
         }
         let saved = result.storage
         return result.recorded("sparse_linear", [weight] + (bias.map { [$0] } ?? [])) { g, tensors in
-            let (dz, db) = Tensor.activationBackward(
-                g[0]!, saved, n, d, relu: relu, dropout, bias: tensors.count > 1 && tensors[1].requiresGrad)
-            // Without an activation `dz` is the gradient that was handed in, which is not ours to use up.
-            let dw = tensors[0].requiresGrad ? try batch.weightGradient(relu ? dz : dz.clone(), d: d) : nil
+            let (sums, db) = batch.activationBackward(
+                g[0]!, saved, d, relu: relu, dropout, bias: tensors.count > 1 && tensors[1].requiresGrad)
+            let dw = tensors[0].requiresGrad ? try batch.weightGradient(sums, d: d) : nil
             return [dw] + (tensors.count > 1 ? [db] : [])
         }
     }
