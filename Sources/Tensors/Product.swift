@@ -38,7 +38,7 @@ enum Product {
         }
         try Tensor.inRowBlocks(a.isTransposed ? 1 : m) { first, count in
             let count = a.isTransposed ? m : count
-            Tensor.multiply(
+            try Tensor.multiply(
                 c + first * n, a.pointer + first * k, transposeA: a.isTransposed, b.pointer,
                 transposeB: b.isTransposed, m: count, n: n, k: k)
             finish(first, count)

@@ -23,7 +23,7 @@ import Testing
                 let a = matrix(transposeA ? k : m, transposeA ? m : k, seed: 1, zeros: zerosOnTheLeft)
                 let b = matrix(transposeB ? n : k, transposeB ? k : n, seed: 2, zeros: !zerosOnTheLeft)
                 let plain = Tensor(zeros: [m, n])
-                Tensor.multiply(
+                try Tensor.multiply(
                     plain.pointer, a.pointer, transposeA: transposeA, b.pointer, transposeB: transposeB, m: m, n: n,
                     k: k)
                 let found = Tensor.normal([m, n], seed: 3)
