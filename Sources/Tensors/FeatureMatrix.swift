@@ -177,7 +177,7 @@ final class RowBatch {
     /// The gradient of a weight (width, d) for a gradient (count, d) of the product, which is used up.
     func weightGradient(_ g: Tensor, d: Int) throws -> Tensor {
         let dw = Tensor(uninitialized: [width, d])
-        Tensor.multiply(
+        try Tensor.multiply(
             dw.pointer, dense.pointer, transposeA: true, g.pointer, transposeB: false, m: d0, n: d, k: count)
         let columnStarts = StoragePool.buffer(Int32.self, count: width + 1)
         let firstSamples = StoragePool.buffer(Int32.self, count: columns.count)

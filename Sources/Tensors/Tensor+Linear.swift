@@ -36,12 +36,12 @@ extension Tensor {
             for pair in 0..<pairs {
                 let gradient = g[0]!.pointer + pair * n * m
                 if let da {
-                    Tensor.multiply(
+                    try Tensor.multiply(
                         da.pointer + pair * n * k, gradient, transposeA: false, b.pointer + pair * k * m,
                         transposeB: true, m: n, n: k, k: m)
                 }
                 if let db {
-                    Tensor.multiply(
+                    try Tensor.multiply(
                         db.pointer + pair * k * m, a.pointer + pair * n * k, transposeA: true, gradient,
                         transposeB: false, m: k, n: m, k: n)
                 }
@@ -99,11 +99,11 @@ extension Tensor {
             if weight.requiresGrad {
                 let result = Tensor(uninitialized: weight.shape)
                 if weightIsTransposed {
-                    Tensor.multiply(
+                    try Tensor.multiply(
                         result.pointer, x.pointer, transposeA: true, dz.pointer, transposeB: false, m: inputs, n: d,
                         k: n)
                 } else {
-                    Tensor.multiply(
+                    try Tensor.multiply(
                         result.pointer, dz.pointer, transposeA: true, x.pointer, transposeB: false, m: d, n: inputs,
                         k: n)
                 }
@@ -137,13 +137,11 @@ extension Tensor {
     static func multiply(
         _ c: UnsafeMutablePointer<Float>, _ a: UnsafePointer<Float>, transposeA: Bool, _ b: UnsafePointer<Float>,
         transposeB: Bool, m: Int, n: Int, k: Int
-    ) {
+    ) throws {
         guard m > 0, n > 0 else { return }
         guard k > 0 else { return tt_fill(c, 0, m * n) }
-        _ = Threads.singleThreadedBLAS
-        cblas_sgemm(
-            CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans, Int32(m),
-            Int32(n), Int32(k), 1, a, Int32(transposeA ? m : k), b, Int32(transposeB ? k : n), 0, c, Int32(n))
+        if let reason = tt_blas_load() { throw TensorError("tensor.blas", String(cString: reason)) }
+        tt_sgemm(c, a, transposeA ? 1 : 0, b, transposeB ? 1 : 0, Int32(m), Int32(n), Int32(k))
     }
 
     /// The same in blocks of rows of a, several at once, each handed to `finish` when it is there. The blocks do not
@@ -153,7 +151,7 @@ extension Tensor {
         m: Int, n: Int, k: Int, finish: (_ first: Int, _ count: Int) -> Void = { _, _ in }
     ) throws {
         try Tensor.inRowBlocks(m) { first, count in
-            multiply(
+            try multiply(
                 c + first * n, a + first * k, transposeA: false, b, transposeB: transposeB, m: count, n: n, k: k)
             finish(first, count)
         }
@@ -161,13 +159,13 @@ extension Tensor {
 
     /// Cuts many rows into blocks: large ones, since a product reads all its weights once a block; a small batch is
     /// halved, so that a thread without work can take the other half.
-    static func inRowBlocks(_ rows: Int, _ body: (_ first: Int, _ count: Int) -> Void) throws {
+    static func inRowBlocks(_ rows: Int, _ body: (_ first: Int, _ count: Int) throws -> Void) throws {
         let block = rows <= 512 ? 128 : 512
         let blocks = Swift.max(1, rows / block)
         try Threads.run(blocks) { index in
             try Interrupt.check()
             let first = index * block
-            body(first, index == blocks - 1 ? rows - first : block)
+            try body(first, index == blocks - 1 ? rows - first : block)
         }
     }
 }

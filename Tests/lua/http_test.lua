@@ -250,7 +250,7 @@ t.test("leaving the loop ends what is under way", function()
     end
     t.error("http.closed", answers)
     t.equal(c:get("/status/200").status, 200)
-    t.ok(tt.time.monotonic() - start < 5)
+    t.ok(tt.time.monotonic() - start < 20)
 end)
 
 t.test("a loop that is ended by a function of its own request sends nothing more", function()
@@ -376,7 +376,7 @@ t.test("Ctrl-C ends a request, a pause and a loop at once", function()
         t.equal(status, 130, text)
         t.ok(text:find("^tt: %(command line%):1: interrupted\nstack traceback:\n"), text)
         t.ok(text:find(case[1] == "get" and "in function 'tt.http.get'" or "'tt.HTTPAnswers:__call'", 1, true), text)
-        t.ok(taken < 500, "it took " .. taken .. " ms")
+        t.ok(taken < 5000, "it took " .. taken .. " ms")
         t.equal(fs.list(fs.dirname(path)), {})
     end
 end)
