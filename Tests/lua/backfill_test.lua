@@ -95,6 +95,11 @@ t.test("windows are half-open, and undated videos are one of their own", functio
     t.equal({ dated.rows, dated.undated }, { 117, 3 })
 end)
 
+t.test("windows without a length are wrong usage", function()
+    local problem = t.error("usage", backfill.windows, "2025-01-01", nil, "0d", false)
+    t.equal(problem.message, "the step must be longer than zero")
+end)
+
 t.test("without an end, windows stop with the last whole one", function()
     local windows = backfill.windows("2025-01-01", nil, "1d", false)
     local last = windows[#windows].to

@@ -145,6 +145,14 @@ t.test("retries, and the functions they call", function()
     t.equal(notices[3].code, "http.incomplete")
     t.ok(notices[3].message:find("before the answer was whole", 1, true))
 
+    -- What only announces an answer is none.
+    for _, status in ipairs { 100, 101, 103 } do
+        e = t.error("http.incomplete", c.get, c, "/interim/" .. status)
+        t.equal(e.details.attempts, 4)
+    end
+    t.equal(t.error("http.failed", c.get, c, "/upgrade").message,
+        ("GET %s/upgrade: what came is no HTTP answer: its status is 101"):format(base))
+
     t.equal(c:post("/flaky/1/b").status, 503)
     t.equal(c:post("/flaky/1/c", { idempotent = true }).status, 200)
     t.equal(c:get("/flaky/1/d", { retry = false }).status, 503)
@@ -243,6 +251,21 @@ t.test("leaving the loop ends what is under way", function()
     t.error("http.closed", answers)
     t.equal(c:get("/status/200").status, 200)
     t.ok(tt.time.monotonic() - start < 20)
+end)
+
+t.test("a loop that is ended by a function of its own request sends nothing more", function()
+    local c <close> = client()
+    local answers
+    local asked = 0
+    answers = c:each { { url = "/status/503", retry_when = function()
+        asked = asked + 1
+        answers:close()
+        return true
+    end } }
+    t.equal(answers(), nil)
+    -- The time of another request would be enough for the retry.
+    t.equal(c:get("/flaky/3/ended").status, 200)
+    t.equal(asked, 1)
 end)
 
 t.test("an error in the loop names its request", function()
