@@ -17,11 +17,14 @@ enum Product {
 
     /// c (m, n) = a (m, k) · b (k, n), in blocks of rows of c, several at once, each handed to `finish` when it is there.
     /// The blocks do not depend on the threads.
+    ///
+    /// - Parameter skipsZeros: false for results that are kept, such as embeddings: whether skipping pays is seen from all
+    ///   rows, and the bits of a row must not depend on those beside it.
     static func run(
-        _ c: UnsafeMutablePointer<Float>, _ a: Side, _ b: Side, m: Int, n: Int, k: Int,
+        _ c: UnsafeMutablePointer<Float>, _ a: Side, _ b: Side, m: Int, n: Int, k: Int, skipsZeros: Bool = true,
         finish: (_ first: Int, _ count: Int) -> Void = { _, _ in }
     ) throws {
-        if m >= fewestRows {
+        if skipsZeros, m >= fewestRows {
             if let left = Marked(a, rows: m, columns: k) {
                 return try left.multiply(c, b, n: n, finish: finish)
             }

@@ -80,7 +80,7 @@ extension Tensor {
         let result = Tensor(uninitialized: Array(shape.dropLast()) + [d])
         try Product.run(
             result.pointer, .init(pointer), .init(weight.pointer, transposed: !weightIsTransposed), m: n, n: d,
-            k: inputs
+            k: inputs, skipsZeros: Gradients.areRecorded
         ) { first, count in
             tt_bias_relu_dropout(
                 result.pointer + first * d, bias?.pointer, first, count, d, relu, dropout.native)
@@ -185,7 +185,8 @@ extension Rows {
         _ = try Tensor.checkedElements([n, d], "sparse_linear")
         let result = Tensor(uninitialized: [n, d])
         try withExtendedLifetime(batch) {
-            if let rows = batch.expanded {
+            // Which way is taken depends on all rows of a batch. Where a result is kept, a row's bits are its own.
+            if Gradients.areRecorded, let rows = batch.expanded {
                 let product = StoragePool.buffer(Float.self, count: batch.distinct * d)
                 try Product.run(
                     product.pointer, .init(rows.pointer), .init(weight.pointer), m: batch.distinct, n: d, k: width
