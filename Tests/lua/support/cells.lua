@@ -43,7 +43,7 @@ Runner.__index = Runner
 ---@param seed integer
 function cells.new(server, faults, folder, seed)
     local self = setmetatable({ server = server, faults = faults, folder = folder .. "/run", random = seed, cells = 0,
-        runs = 0, served = 0 }, Runner)
+        runs = 0, served = 0, told = 0 }, Runner)
     return self
 end
 
@@ -148,6 +148,7 @@ function Runner:require_whole(stage, run, words)
     for part, value in pairs(state) do
         local as_before, is_complete = value == stage.before[part], value == stage.complete[part]
         local is_told = stage.is_told and stage.is_told(value, run.messages[1])
+        if is_told then self.told = self.told + 1 end
         t.ok(as_before or stage.by_part and is_complete or is_told, ("'%s' is partial: before %s, complete %s, now %s\n%s")
             :format(part, stage.before[part], stage.complete[part], value, run.messages[1]))
     end
