@@ -10,7 +10,6 @@ func library(_ name: String, _ pkgConfig: String, _ package: String) -> Target {
 let targets: [Target] = [
     library("CLua", "lua5.4", "liblua5.4-dev"),
     library("CSQLite", "sqlite3", "libsqlite3-dev"),
-    library("COpenBLAS", "openblas", "libopenblas-dev"),
     library("CJansson", "jansson", "libjansson-dev"),
     library("CCrypto", "libcrypto", "libssl-dev"),
     library("CEdit", "libedit", "libedit-dev"),
@@ -21,6 +20,7 @@ let targets: [Target] = [
     library("CLZ4", "liblz4", "liblz4-dev"),
     .target(name: "CSystem"),
     .target(name: "CLuaBridge", dependencies: ["CLua", "CSystem"]),
+    .target(name: "COpenBLAS"),
     .target(name: "CPostgres"),
     .target(name: "CCurl"),
     .target(name: "CCodecs", dependencies: ["CZlib", "CZstd", "CSnappy", "CLZ4"]),

@@ -57,7 +57,7 @@ end
 
 -- ---- the server
 
-local server, reason = dev_server.start("tt_publish", inside("dev"))
+local server, reason = dev_server.start("tt_publish", inside("dev"), "--dim 8")
 local _ <close> = setmetatable({}, { __close = function() if server then server:stop() end end })
 
 local said = {}
@@ -213,6 +213,17 @@ t.test("manifests whose paths lead elsewhere are no manifests", function()
     t.error("publication.manifest", versions.read_manifest, "{", "it")
     t.error("publication.manifest", versions.read_manifest, "[]", "it")
     t.error("publication.manifest", versions.read_manifest, '{"files": []}', "it")
+end)
+
+t.test("objects whose names lead elsewhere are not fetched", function()
+    local project <close> = supabase.open { url = "http://127.0.0.1:9", key = "k", retry = false }
+    local target, to = versions.open { project = project }, t.tmpdir()
+    for _, path in ipairs { "../x", "a/../../x", "/x", "a//b", "..", "" } do
+        local problem = t.error("publication.name", target.fetch, target, "current", { { path = path, size = 1 } },
+            to .. "/a/b")
+        t.ok(problem.message:find("the bucket holds 'two-tower/v3/current/" .. path .. "'", 1, true), problem.message)
+    end
+    t.equal(fs.list(to), {})
 end)
 
 -- ---- the course of things
@@ -560,6 +571,23 @@ remote("verify finds what a reader would stumble over", function(project, bucket
     t.ok(output:find("fingerprint", 1, true), output)
     local text = tt_run(address, "publish.lua", "--verify", "mixed", "--json")
     t.equal(#json.decode(text:match("^[^\n]*")).problems, 1)
+end)
+
+remote("the pipeline stores all vectors again when others may have stored theirs", function(_, bucket)
+    local function run(version)
+        local output, status = tt_run(server:environment(), "pipeline.lua", "--db", database, "--artifacts",
+            inside("whole"), "--checkpoint", inside("whole.pt"), "--publish", "--version", version,
+            table.unpack(SMALL))
+        t.equal(status, 0, output)
+        t.equal(output:find(server.key, 1, true), nil)
+        t.equal(held(bucket, "current"), version)
+        return server.db:read("SELECT video_id, embedding FROM public.video_embeddings"):sort { "video_id" }
+    end
+    local vectors = run("first")
+    t.equal(#vectors, 120)
+    -- Somebody else publishes another training.
+    server.db:exec("UPDATE public.video_embeddings SET embedding = '[1,0,0,0,0,0,0,0]'")
+    t.ok(run("second"):equals(vectors))
 end)
 
 remote("prune keeps the newest, what is current, and what is being uploaded", function(project, bucket)

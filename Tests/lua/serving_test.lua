@@ -65,7 +65,27 @@ t.test("artifacts that the consumer could not use are refused", function()
     bundle = published({ "a" }, {})
     bundle.schema.input_dim = 9
     t.error("input_dim", serving.input, bundle, {}, NOW)
-    t.error("serving.artifacts", serving.read, t.tmpdir())
+    bundle = published({}, {})
+    bundle.normalizer.user_numeric.mean_price.std = "1"
+    t.error("normalizer.json has no mean and std of 'mean_price'", serving.input, bundle, {}, NOW)
+    bundle = published({}, {})
+    bundle.schema.segments[1].features = nil
+    t.error("the segment 'numeric' lists no features", serving.input, bundle, {}, NOW)
+    bundle.schema.segments[1] = 7
+    t.error("the consumer expects 'numeric'", serving.input, bundle, {}, NOW)
+    local folder = t.tmpdir()
+    t.error("serving.artifacts", serving.read, folder)
+    local files = { ["feature_schema.json"] = '{"segments":[]}', ["normalizer.json"] = '{"user_numeric":{}}',
+        ["model_meta.json"] = "{}", ["vocab_tag.json"] = '{"tokens":[]}', ["vocab_actress.json"] = '{"tokens":[]}' }
+    for name, text in pairs(files) do fs.write(fs.join(folder, name), text) end
+    t.equal(serving.read(folder).now, nil)
+    for name, text in pairs(files) do
+        for _, odd in ipairs({ '"x"', name ~= "model_meta.json" and "{}" or "1" }) do
+            fs.write(fs.join(folder, name), odd)
+            t.ok(t.error("serving.artifacts", serving.read, folder).message:find(name, 1, true))
+        end
+        fs.write(fs.join(folder, name), text)
+    end
 end)
 
 local function reasons(breaks)

@@ -202,8 +202,22 @@ t.test("errors say what the server said, and what to do", function()
     t.equal(problem.details, { status = 400, code = "P0001", message = "no", hint = "h", details = "d",
         url = "http://x" })
     t.equal(supabase.problem { status = 206, body = "[]" }, nil)
+    local page = supabase.problem { status = 502, body = "<html><title>\n 502  Bad\nGateway </title><p>more" }
+    t.equal(page.details.message, "502 Bad Gateway")
     local long = supabase.problem { status = 500, body = ("日本"):rep(2000) }
     t.ok(#long.message < 1100 and utf8.len(long.message))
+end)
+
+t.test("a large answer that is no error message takes no time", function()
+    local function seconds(body)
+        local started = os.clock()
+        supabase.problem { status = 500, body = body }
+        return os.clock() - started
+    end
+    for _, body in ipairs { "<title>" .. (" "):rep(1000000), ("<title>"):rep(200000), ("eyJ"):rep(1000000),
+        ("eyJ."):rep(1000000), '{"message":"' .. ("x"):rep(10000000) .. '"}' } do
+        t.ok(seconds(body) < 2, body:sub(1, 10))
+    end
 end)
 
 -- ---- opening
@@ -226,6 +240,10 @@ t.test("credentials are asked for by name and shown by nobody", function()
     project:close()
     t.equal(tostring(project), "tt.supabase.Project(closed)")
     t.error("supabase.closed", project.count, project, "x")
+    -- Whatever a key looks like, and whoever repeats it.
+    local echo = supabase.problem { status = 401, body = '{"message":"hidden-key is no key","hint":"hidden-key"}' }
+    t.equal({ echo.details.message, echo.details.hint }, { "*** is no key", "***" })
+    t.equal(echo.message:find("hidden", 1, true), nil)
     local _, lines = logged(opened, "http://db.example", "k")
     t.equal(#lines, 1)
     _, lines = logged(opened, "http://127.0.0.1:54321", "k")

@@ -5,6 +5,7 @@
 
 local cli = require "tt.cli"
 local frames = require "tt.frame"
+local http = require "tt.http"
 local json = require "tt.json"
 local log = require "tt.log"
 local time = require "tt.time"
@@ -225,7 +226,7 @@ function Pager:request()
     self.asked = self.size
     self.requests = self.requests + 1
     return {
-        method = "GET", url = "/rest/v1/" .. self.table,
+        method = "GET", url = "/rest/v1/" .. http.escape(self.table),
         query = postgrest.query { select = self.select, filters = filters, order = self.order, limit = self.size },
         headers = { prefer = not self.asked_total and "count=exact" or nil },
     }

@@ -47,6 +47,8 @@ Bucket.__name = "tt.storage.Bucket"
 
 -- What the service lists by default in one answer; asking for more could meet a limit that looks like the end.
 local PAGE = 100
+-- Bytes of an object's name.
+local LONGEST_NAME = 1024
 -- Objects removed by one request.
 local REMOVED = 100
 -- Longest time of one transfer, however slow the line; one that stands still ends sooner.
@@ -175,6 +177,18 @@ local function object_of(name, entry)
     }
 end
 
+-- The whole path of a listed entry. Names are looked at before they are followed: one that is empty or longer than the
+-- service takes would be followed for ever.
+local function path_of(bucket, folder, entry)
+    local name = type(entry) == "table" and text(entry.name)
+    local path = name and (folder == "" and name or folder .. "/" .. name)
+    if not path or name == "" or name:find("/", 1, true) or #path > LONGEST_NAME then
+        tt.error("supabase.rejected", ("the listing of '%s' in bucket '%s' holds what is no name; remove that object")
+            :format(folder, bucket.name), { bucket = bucket.name, path = folder })
+    end
+    return path
+end
+
 -- Adds what lies in one folder, and below it, to `found` by name.
 local function collect(bucket, folder, found)
     local offset, folders = 0, {}
@@ -183,7 +197,7 @@ local function collect(bucket, folder, found)
             prefix = folder, limit = PAGE, offset = offset, sortBy = { column = "name", order = "asc" },
         })
         for _, entry in ipairs(page) do
-            local name = folder == "" and entry.name or folder .. "/" .. entry.name
+            local name = path_of(bucket, folder, entry)
             -- Folders are no objects and have no id.
             if text(entry.id) then found[name] = object_of(name, entry) else folders[name] = true end
         end
@@ -202,7 +216,8 @@ end
 --- end)) -- nobody listens there
 --- ```
 ---
---- Raises what `project:request` does; `supabase.not_found` for a bucket that is not there.
+--- Raises what `project:request` does; `supabase.not_found` for a bucket that is not there; `supabase.rejected` for a
+--- listing with what is no name.
 ---@param prefix? string a folder (default: the whole bucket)
 ---@return tt.storage.Object[] objects empty when there is no such folder
 function Bucket:list(prefix)

@@ -108,6 +108,7 @@ function supabase.open(opts)
     end
     local url = address(credential(opts.url, "SUPABASE_URL", "--supabase-url", "address"))
     local key = credential(opts.key, "SUPABASE_SERVICE_ROLE_KEY", "--service-role-key", "service role key")
+    errors.conceal(key)
     local retry = false
     if opts.retry ~= false then
         retry = {}
@@ -407,8 +408,8 @@ function Project:rpc(name, args, opts)
         headers = { ["content-type"] = "application/json" }, idempotent = opts.idempotent,
     }
     if opts.raw then return response.body end
-    if response.body == nil or response.body == "" then return nil end
-    return json.decode(response.body)
+    if response.body == "" then return nil end
+    return response:json()
 end
 
 --- Gives a bucket of the project's storage.
