@@ -253,6 +253,10 @@ t.test("verify.lua shows parity, and fails when a function lies", function()
         "--checkpoint", "with/latest.pt")
     t.ok(output:find(("%d users and %d items"):format(USERS, VIDEOS), 1, true), output)
     t.ok(output:find("item  recency_days        0", 1, true), output)
+    local told = json.decode(run_well(work.path, "verify.lua", "parity", "--pg-dsn", dsn, "--log-json")
+        :match('[^\n]*"features"[^\n]*'))
+    t.equal({ #told.features, told.compared.item, #told.breaks }, { #set:features("user") + #set:features("item"),
+        VIDEOS, 0 })
     local db <close> = sql.open(dsn)
     local victim = db:query("SELECT min(user_id::text) AS id FROM user_video_decisions").id[1]
     db:exec(([[ALTER FUNCTION public.tt_user_payloads(uuid[]) RENAME TO tt_true_payloads;
