@@ -63,6 +63,7 @@ extension Tensor {
     ) throws -> Tensor {
         precondition(relu || !dropout.isActive)
         let (n, inputs) = try lastDimension("linear")
+        let samples = n
         guard weight.rank == 2 else {
             throw TensorError.shape("linear", shape, weight.shape, "a weight has two dimensions")
         }
@@ -77,8 +78,9 @@ extension Tensor {
         try Tensor.checkBLAS("linear", shape, weight.shape, [n, inputs, d])
         _ = try Tensor.checkedElements([n, d], "linear")
         let result = Tensor(uninitialized: Array(shape.dropLast()) + [d])
-        try Tensor.multiplyBlocks(
-            result.pointer, pointer, weight.pointer, transposeB: !weightIsTransposed, m: n, n: d, k: inputs
+        try Product.run(
+            result.pointer, .init(pointer), .init(weight.pointer, transposed: !weightIsTransposed), m: n, n: d,
+            k: inputs
         ) { first, count in
             tt_bias_relu_dropout(
                 result.pointer + first * d, bias?.pointer, first, count, d, relu, dropout.native)
@@ -91,22 +93,17 @@ extension Tensor {
             var dx: Tensor?
             if x.requiresGrad {
                 let result = Tensor(uninitialized: x.shape)
-                try Tensor.multiplyBlocks(
-                    result.pointer, dz.pointer, weight.pointer, transposeB: weightIsTransposed, m: n, n: inputs, k: d)
+                try Product.run(
+                    result.pointer, .init(dz.pointer), .init(weight.pointer, transposed: weightIsTransposed), m: n,
+                    n: inputs, k: d)
                 dx = result
             }
             var dw: Tensor?
             if weight.requiresGrad {
                 let result = Tensor(uninitialized: weight.shape)
-                if weightIsTransposed {
-                    try Tensor.multiply(
-                        result.pointer, x.pointer, transposeA: true, dz.pointer, transposeB: false, m: inputs, n: d,
-                        k: n)
-                } else {
-                    try Tensor.multiply(
-                        result.pointer, dz.pointer, transposeA: true, x.pointer, transposeB: false, m: d, n: inputs,
-                        k: n)
-                }
+                let (left, right, m, n) = weightIsTransposed ? (x, dz, inputs, d) : (dz, x, d, inputs)
+                try Product.run(
+                    result.pointer, .init(left.pointer, transposed: true), .init(right.pointer), m: m, n: n, k: samples)
                 dw = result
             }
             return [dx, dw] + (tensors.count > 2 ? [db] : [])
@@ -188,6 +185,17 @@ extension Rows {
         _ = try Tensor.checkedElements([n, d], "sparse_linear")
         let result = Tensor(uninitialized: [n, d])
         try withExtendedLifetime(batch) {
+            if let rows = batch.expanded {
+                let product = StoragePool.buffer(Float.self, count: batch.distinct * d)
+                try Product.run(
+                    product.pointer, .init(rows.pointer), .init(weight.pointer), m: batch.distinct, n: d, k: width
+                ) { first, count in
+                    tt_spread_rows(
+                        result.pointer, product.pointer, batch.native, bias?.pointer, first, first + count, d, relu,
+                        dropout.native)
+                }
+                return
+            }
             try Tensor.inRowBlocks(batch.distinct) { first, count in
                 tt_sparse_linear(
                     result.pointer, batch.native, weight.pointer, bias?.pointer, first, first + count, d, relu,
@@ -196,10 +204,9 @@ extension Rows {
         }
         let saved = result.storage
         return result.recorded("sparse_linear", [weight] + (bias.map { [$0] } ?? [])) { g, tensors in
-            let (dz, db) = Tensor.activationBackward(
-                g[0]!, saved, n, d, relu: relu, dropout, bias: tensors.count > 1 && tensors[1].requiresGrad)
-            // Without an activation `dz` is the gradient that was handed in, which is not ours to use up.
-            let dw = tensors[0].requiresGrad ? try batch.weightGradient(relu ? dz : dz.clone(), d: d) : nil
+            let (sums, db) = batch.activationBackward(
+                g[0]!, saved, d, relu: relu, dropout, bias: tensors.count > 1 && tensors[1].requiresGrad)
+            let dw = tensors[0].requiresGrad ? try batch.weightGradient(sums, d: d) : nil
             return [dw] + (tensors.count > 1 ? [db] : [])
         }
     }
