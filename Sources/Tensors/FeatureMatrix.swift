@@ -208,7 +208,6 @@ final class RowBatch {
     /// The gradient of a weight (width, d) for sums (distinct, d) as above.
     func weightGradient(_ sums: Tensor, d: Int) throws -> Tensor {
         let dw = Tensor(uninitialized: [width, d])
-<<<<<<< HEAD
         if let expanded {
             try Product.run(
                 dw.pointer, .init(expanded.pointer, transposed: true), .init(sums.pointer), m: width, n: d, k: distinct)
@@ -216,10 +215,6 @@ final class RowBatch {
         }
         try Tensor.multiply(
             dw.pointer, dense.pointer, transposeA: true, sums.pointer, transposeB: false, m: d0, n: d, k: distinct)
-=======
-        try Tensor.multiply(
-            dw.pointer, dense.pointer, transposeA: true, g.pointer, transposeB: false, m: d0, n: d, k: count)
->>>>>>> main
         let columnStarts = StoragePool.buffer(Int32.self, count: width + 1)
         let rows = StoragePool.buffer(Int32.self, count: columns.count)
         let sorted = StoragePool.buffer(Float.self, count: columns.count)

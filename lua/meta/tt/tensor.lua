@@ -2,6 +2,10 @@
 
 --- Float32 tensors, row-major, with gradients. Operations make new tensors and follow NumPy's rules for stretching
 --- shapes. Positions and dimensions count from 1; a dimension of -1 is the last.
+---
+--- Loops over numbers are there for several processors. `TT_KERNELS`, read at the start, asks for `avx512`, `avx2` or
+--- `portable` in place of the best this processor has; `OPENBLAS_CORETYPE` does so for OpenBLAS's products. Numbers may
+--- differ in their last digits between them.
 ---@class tt.tensor
 local tensor = {}
 
