@@ -15,7 +15,7 @@ local samples = {}
 --- What a model is trained on: no frames, which are large.
 ---@class two_tower.Sides
 ---@field train two_tower.Side
----@field val two_tower.Side
+---@field val two_tower.Side in the order of its items
 ---@field likes tt.Tensor likes of each item on the training side
 
 ---@class two_tower.Samples
@@ -54,14 +54,16 @@ local function negatives(side, users, taken, population, options)
         taken_item = taken.item_row, seed = options.seed, stream = options.stream })
 end
 
--- Decisions first, then the drawn negatives: user row, item row and label of every sample.
-local function assemble(side, user_index, item_index, drawn)
+-- Decisions first, then the drawn negatives, or in the order of a column: user row, item row and label of every sample.
+local function assemble(side, user_index, item_index, drawn, order)
     local decided <close> = columns.frame({
         { "user", user_index:rows(side.user_id) },
         { "item", item_index:rows(side.video_id) },
         { "label", columns.eval(side, "if(decision_type == 'like', 1.0, 0.0)") },
     })
-    local all <close> = frame.concat({ decided, drawn:rename({ group = "user" }):with({ { "label", "0.0" } }) })
+    local joined <close> = frame.concat({ decided, drawn:rename({ group = "user" }):with({ { "label", "0.0" } }) })
+    local sorted <close> = order and joined:sort(order) or nil
+    local all = sorted or joined
     return {
         user = features.indices(all.user),
         item = features.indices(all.item),
@@ -96,17 +98,17 @@ function samples.build(data, config)
     local user_index, item_index = features.row_index(users.user_id), features.row_index(data.videos.id)
     local taken = { user_row = user_index:rows(data.decisions.user_id),
         item_row = item_index:rows(data.decisions.video_id) }
-    local function side(decisions, stream)
+    local function side(decisions, stream, order)
         local drawn <close> = negatives(decisions, users, taken, data.videos:height(),
             { ratio = training.negative_sampling_ratio, seed = config.seed, stream = stream })
-        return assemble(decisions, user_index, item_index, drawn)
+        return assemble(decisions, user_index, item_index, drawn, order)
     end
     return {
         view = data.decisions:join(val, { on = { "user_id", "video_id" }, how = "anti" }),
         users = users,
         fitted = users.user_id:is_in(train.user_id),
         decisions = { train = train, val = val },
-        sides = { train = side(train, 1), val = side(val, 2), likes = likes(data.videos, train) },
+        sides = { train = side(train, 1), val = side(val, 2, "item"), likes = likes(data.videos, train) },
     }
 end
 

@@ -653,6 +653,17 @@ function Indices:rows(places) end
 ---@return tt.Indices
 function Indices:slice(first, last) end
 
+--- Returns the positions, each moved by a distance.
+---
+---```lua
+---assert(tt.tensor.indices({7, 9}):shift(-6)[2] == 3)
+---```
+---
+--- Raises `tensor.value` when one would be below 1.
+---@param by integer
+---@return tt.Indices
+function Indices:shift(by) end
+
 --- n rows of a dense part and sparse parts side by side, kept once per entity. `#matrix` is n.
 ---@class tt.FeatureMatrix
 ---@operator len: integer
