@@ -15,7 +15,6 @@ let unchecked: [SwiftSetting] = [
 let targets: [Target] = [
     library("CLua", "lua5.4", "liblua5.4-dev"),
     library("CSQLite", "sqlite3", "libsqlite3-dev"),
-    library("COpenBLAS", "openblas", "libopenblas-dev"),
     library("CJansson", "jansson", "libjansson-dev"),
     library("CCrypto", "libcrypto", "libssl-dev"),
     library("CEdit", "libedit", "libedit-dev"),
@@ -27,6 +26,7 @@ let targets: [Target] = [
     .target(name: "CSystem"),
     .target(name: "CDigest"),
     .target(name: "CLuaBridge", dependencies: ["CLua", "CSystem"]),
+    .target(name: "COpenBLAS"),
     .target(name: "CPostgres"),
     .target(name: "CCurl"),
     .target(name: "CCodecs", dependencies: ["CZlib", "CZstd", "CSnappy", "CLZ4"]),

@@ -41,7 +41,8 @@ def arguments():
     parser.add_argument("--long-runs", type=int, default=1,
                         help="runs of what trains a whole epoch on L, half an hour each with the peer (default: 1)")
     parser.add_argument("--epochs", type=int, default=1, help="epochs of each training (default: 1)")
-    parser.add_argument("--batch-sizes", default="256,4096", help="of the trainings (default: 256,4096)")
+    parser.add_argument("--batch-sizes", default="256,4096", help="of the trainings, the first on every size and the others on the first size "
+                        "(default: 256,4096)")
     parser.add_argument("--db", choices=["postgresql", "sqlite"], default="postgresql", help="(default: postgresql)")
     parser.add_argument("--only", help="some of the sections: " + ",".join(SECTIONS))
     parser.add_argument("--peer-variant", help="skip the choice: threads and mode, such as 2,eager or 1,compiled")
@@ -686,8 +687,9 @@ def main():
         if "features" in given.only:
             results.setdefault("features", {})[size] = measure_features(size)
         if "training" in given.only or "pipeline" in given.only:
-            # One batch size is enough where an epoch takes the peer half an hour.
-            for batch_size in given.batch_sizes[:1] if size == "L" or "training" not in given.only else given.batch_sizes:
+            # The others on the first size: how they compare depends on the model, and a large size takes the peer long.
+            several = size == given.sizes[0] and "training" in given.only
+            for batch_size in given.batch_sizes if several else given.batch_sizes[:1]:
                 results.setdefault("pipeline", {})[size, batch_size] = measure_pipeline(size, batch_size)
         if "embeddings" in given.only:
             results.setdefault("embeddings", {})[size] = measure_embeddings(size)

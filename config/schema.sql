@@ -252,42 +252,31 @@ FROM public.tt_item_payloads(ARRAY(
     OFFSET greatest(coalesce(p_offset, 0), 0))) AS f
 $$;
 
--- ---- on Supabase (where there is a role service_role): the functions run with the caller's rights, so row level security decides which rows a signed-in user
--- sees; visitors that are not signed in may call none, and pages are for the service role alone. The service role may
--- do everything with the tables, as sync and upload need.
+-- ---- on Supabase (where there is a role service_role): the functions run with the caller's rights, so row level
+-- security decides which rows a signed-in user sees; visitors that are not signed in may call none, and pages are for
+-- the service role alone. The service role may do everything with the tables, as sync and upload need.
 
 DO $grants$
+DECLARE
+    by_id CONSTANT text := 'public.tt_user_payloads(uuid[]), public.tt_item_payloads(uuid[]), '
+        'public.get_user_embedding_features(uuid), public.get_item_embedding_features(uuid)';
+    pages CONSTANT text := 'public.get_user_embedding_feature_batch(integer, integer), '
+        'public.get_item_embedding_feature_batch(integer, integer)';
 BEGIN
     IF to_regrole('service_role') IS NULL THEN
         RETURN;
     END IF;
-    REVOKE ALL ON FUNCTION
-        public.tt_user_payloads(uuid[]), public.tt_item_payloads(uuid[]),
-        public.get_user_embedding_features(uuid), public.get_item_embedding_features(uuid),
-        public.get_user_embedding_feature_batch(integer, integer),
-        public.get_item_embedding_feature_batch(integer, integer) FROM PUBLIC;
-    GRANT EXECUTE ON FUNCTION
-        public.tt_user_payloads(uuid[]), public.tt_item_payloads(uuid[]),
-        public.get_user_embedding_features(uuid), public.get_item_embedding_features(uuid),
-        public.get_user_embedding_feature_batch(integer, integer),
-        public.get_item_embedding_feature_batch(integer, integer) TO service_role;
+    EXECUTE format('REVOKE ALL ON FUNCTION %s, %s FROM PUBLIC', by_id, pages);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s, %s TO service_role', by_id, pages);
     GRANT SELECT, INSERT, UPDATE, DELETE ON
         public.profiles, public.videos, public.video_tags, public.video_performers,
         public.user_video_decisions, public.video_embeddings TO service_role;
     IF to_regrole('anon') IS NOT NULL THEN
-        REVOKE ALL ON FUNCTION
-            public.tt_user_payloads(uuid[]), public.tt_item_payloads(uuid[]),
-            public.get_user_embedding_features(uuid), public.get_item_embedding_features(uuid),
-            public.get_user_embedding_feature_batch(integer, integer),
-            public.get_item_embedding_feature_batch(integer, integer) FROM anon;
+        EXECUTE format('REVOKE ALL ON FUNCTION %s, %s FROM anon', by_id, pages);
     END IF;
     IF to_regrole('authenticated') IS NOT NULL THEN
-        REVOKE ALL ON FUNCTION
-            public.get_user_embedding_feature_batch(integer, integer),
-            public.get_item_embedding_feature_batch(integer, integer) FROM authenticated;
-        GRANT EXECUTE ON FUNCTION
-            public.tt_user_payloads(uuid[]), public.tt_item_payloads(uuid[]),
-            public.get_user_embedding_features(uuid), public.get_item_embedding_features(uuid) TO authenticated;
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM authenticated', pages);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO authenticated', by_id);
     END IF;
 END
 $grants$;

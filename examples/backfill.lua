@@ -22,7 +22,7 @@ local time = require("tt.time")
 local vectors_rest = require("two_tower.vectors_rest")
 local vectors_sql = require("two_tower.vectors_sql")
 
-local given = options.parse({
+local given, origin = options.parse({
     name = "backfill.lua",
     summary = "Embeds again the videos of a range of dates and stores their vectors.",
     database = true,
@@ -43,6 +43,9 @@ local given = options.parse({
     },
     exclusive = { { "--supabase-url", "--target-dsn" }, { "--service-role-key", "--target-dsn" } },
 })
+if given.target_dsn then
+    options.warn_unused(origin, { "--batch-size", "--parallel" }, "with --target-dsn: a window is stored at once")
+end
 local function say(message, fields) log.info(message, json.object(fields)) end
 
 local function read(windows)

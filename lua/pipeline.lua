@@ -25,7 +25,7 @@ local declared = {
 local fetching = sync_options.flags("of --fetch-remote: ")
 table.move(fetching, 1, #fetching, #declared + 1, declared)
 
-local given = options.parse({
+local given, origin = options.parse({
     name = "pipeline.lua",
     summary = "Trains the two towers on a database and writes a verified bundle of artifacts.",
     database = true,
@@ -40,7 +40,7 @@ local given = options.parse({
     },
 })
 local sync = given.fetch_remote and sync_options.read(given)
-if not sync then sync_options.warn_unused(given, "--fetch-remote") end
+if not sync then options.warn_unused(origin, sync_options.NAMES, "without --fetch-remote") end
 if given.allow_contract_break and not given.publish then
     tt.error("usage", "--allow-contract-break goes with --publish")
 end
@@ -83,7 +83,9 @@ do
 end
 if given.publish then
     -- The vectors follow at once: those of one training and the user tower of another do not belong together.
-    stages.publish({ artifacts = given.artifacts, url = given.supabase_url, key = given.service_role_key,
-        allow_contract_break = given.allow_contract_break })
-    stages.upload({ parquet = embeddings, url = given.supabase_url, key = given.service_role_key })
+    local published = stages.publish({ artifacts = given.artifacts, url = given.supabase_url,
+        key = given.service_role_key, allow_contract_break = given.allow_contract_break })
+    -- When current/ has moved, others may have stored vectors since an earlier upload of this file.
+    stages.upload({ parquet = embeddings, url = given.supabase_url, key = given.service_role_key,
+        restart = published.refreshed })
 end

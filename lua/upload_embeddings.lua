@@ -5,7 +5,7 @@ local fs = require("tt.fs")
 local options = require("two_tower.options")
 local stages = require("two_tower.stages")
 
-local given = options.parse({
+local given, origin = options.parse({
     name = "upload_embeddings.lua",
     summary = "Checks an embeddings file and stores its vectors in the table video_embeddings of a Supabase project, "
         .. "or of a PostgreSQL database that is reached directly.",
@@ -30,6 +30,9 @@ local given = options.parse({
 local dsn = given.pg_dsn or given.db
 if given.rebuild_index and not dsn then
     tt.error("usage", "--rebuild-index needs the database itself: --pg-dsn or --db")
+end
+if dsn then
+    options.warn_unused(origin, { "--batch-size", "--parallel", "--restart" }, "with a database: it takes all in one")
 end
 local uploaded = stages.upload({
     parquet = given.parquet, url = given.supabase_url, key = given.service_role_key,

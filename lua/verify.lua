@@ -46,8 +46,9 @@ local function verify_parity(db, source)
         report = report })
     local failed = {}
     if log.is_json() then
-        print(json.encode({ now = time.format(result.now), features = result.rows, breaks = result.breaks,
-            compared = result.compared, missing = result.missing, unknown = result.unknown }))
+        print(json.encode({ now = time.format(result.now), features = json.array(result.rows),
+            breaks = json.array(result.breaks), compared = result.compared, missing = result.missing,
+            unknown = result.unknown }))
     else
         print(("%d users and %d items at %s, tolerance %g"):format(result.compared.user, result.compared.item,
             time.format(result.now), parity.TOLERANCE))

@@ -1,8 +1,9 @@
 extension JSON {
     /// Appends `text` as a JSON string: quotes, backslashes and control characters escaped, all else as it is.
-    /// - Returns: false when the text is not UTF-8; what was appended of it is then of no use.
+    /// - Returns: false when the text is not UTF-8, and what was appended therefore no JSON.
     @discardableResult
     public static func appendQuoted(_ text: UnsafeBufferPointer<UInt8>, to target: inout [UInt8]) -> Bool {
+        var isUTF8 = true
         target.append(UInt8(ascii: "\""))
         if let start = text.baseAddress {
             var at = 0
@@ -10,8 +11,8 @@ extension JSON {
                 var clean = plainASCIICount(start + at, text.count - at)
                 while at + clean < text.count, start[at + clean] >= 0x80 {
                     let length = utf8SequenceLength(start + at + clean, text.count - at - clean)
-                    if length == 0 { return false }
-                    clean += length
+                    if length == 0 { isUTF8 = false }
+                    clean += max(length, 1)
                 }
                 target.append(contentsOf: UnsafeBufferPointer(start: start + at, count: clean))
                 at += clean
@@ -22,7 +23,7 @@ extension JSON {
             }
         }
         target.append(UInt8(ascii: "\""))
-        return true
+        return isUTF8
     }
 
     /// Appends JSON text without its spaces.

@@ -17,8 +17,9 @@
     }                                                                                                                  \
     break
 
-TT_KERNEL void tt_binary(enum tt_binary_op op, float *out, const float *a, long step_a, const float *b, long step_b,
-                         long n) {
+TT_KERNEL(void, tt_binary,
+          (enum tt_binary_op op, float *out, const float *a, long step_a, const float *b, long step_b, long n),
+          (op, out, a, step_a, b, step_b, n)) {
     switch (op) {
     case TT_ADD: BINARY(x + y);
     case TT_SUBTRACT: BINARY(x - y);
@@ -30,8 +31,9 @@ TT_KERNEL void tt_binary(enum tt_binary_op op, float *out, const float *a, long 
     }
 }
 
-TT_KERNEL void tt_divide_backward(float *out, const float *g, const float *a, long step_a, const float *b, long step_b,
-                                  long n) {
+TT_KERNEL(void, tt_divide_backward,
+          (float *out, const float *g, const float *a, long step_a, const float *b, long step_b, long n),
+          (out, g, a, step_a, b, step_b, n)) {
     for (long i = 0; i < n; i++) {
         float y = b[i * step_b];
         out[i] = -g[i] * a[i * step_a] / (y * y);
@@ -48,7 +50,8 @@ TT_INLINE float sigmoid(float x) {
     for (long i = 0; i < n; i++) { float v = x[i]; y[i] = (expression); }                                              \
     break
 
-TT_KERNEL void tt_unary(enum tt_unary_op op, float *y, const float *x, long n, float p, float q) {
+TT_KERNEL(void, tt_unary, (enum tt_unary_op op, float *y, const float *x, long n, float p, float q),
+          (op, y, x, n, p, q)) {
     switch (op) {
     case TT_NEGATE: UNARY(-v);
     case TT_EXP: UNARY(expf(v));
@@ -70,8 +73,9 @@ TT_KERNEL void tt_unary(enum tt_unary_op op, float *y, const float *x, long n, f
     for (long i = 0; i < n; i++) { float v = x[i], r = y[i]; (void)v; (void)r; dx[i] = g[i] * (expression); }          \
     break
 
-TT_KERNEL void tt_unary_backward(enum tt_unary_op op, float *dx, const float *g, const float *x, const float *y, long n,
-                                 float p, float q) {
+TT_KERNEL(void, tt_unary_backward,
+          (enum tt_unary_op op, float *dx, const float *g, const float *x, const float *y, long n, float p, float q),
+          (op, dx, g, x, y, n, p, q)) {
     switch (op) {
     case TT_NEGATE: UNARY_BACKWARD(-1.0f);
     case TT_EXP: UNARY_BACKWARD(r);
@@ -90,21 +94,22 @@ TT_KERNEL void tt_unary_backward(enum tt_unary_op op, float *dx, const float *g,
     }
 }
 
-TT_KERNEL void tt_accumulate(float *restrict sum, const float *restrict x, long n) {
+TT_KERNEL(void, tt_accumulate, (float *restrict sum, const float *restrict x, long n), (sum, x, n)) {
     for (long i = 0; i < n; i++) sum[i] += x[i];
 }
 
-TT_KERNEL void tt_scale(float *x, float factor, long n) {
+TT_KERNEL(void, tt_scale, (float *x, float factor, long n), (x, factor, n)) {
     for (long i = 0; i < n; i++) x[i] *= factor;
 }
 
-TT_KERNEL void tt_fill(float *x, float value, long n) {
+TT_KERNEL(void, tt_fill, (float *x, float value, long n), (x, value, n)) {
     for (long i = 0; i < n; i++) x[i] = value;
 }
 
 // (outer, a, middle, b, inner) to (outer, b, middle, a, inner), in tiles so that both sides stay in cache.
-TT_KERNEL void tt_transpose(float *restrict out, const float *restrict x, long outer, long a, long middle, long b,
-                            long inner) {
+TT_KERNEL(void, tt_transpose,
+          (float *restrict out, const float *restrict x, long outer, long a, long middle, long b, long inner),
+          (out, x, outer, a, middle, b, inner)) {
     enum { TILE = 32 };
     for (long o = 0; o < outer; o++)
         for (long m = 0; m < middle; m++)

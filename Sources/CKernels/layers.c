@@ -54,7 +54,7 @@ TT_INLINE bool keeps(tt_dropout drop, uint64_t element) {
 #define RELU16(v) ((f16)((u16)(v) & ~(u16)((v) <= 0.0f)))
 #define RELU(v) ((v) <= 0 ? 0 : (v))
 
-TT_KERNEL void tt_drop(float *out, const float *x, long n, tt_dropout drop) {
+TT_KERNEL(void, tt_drop, (float *out, const float *x, long n, tt_dropout drop), (out, x, n, drop)) {
     long i = 0;
     for (; i + LANES <= n; i += LANES) {
         f16 v = LOAD(x + i);
@@ -64,33 +64,40 @@ TT_KERNEL void tt_drop(float *out, const float *x, long n, tt_dropout drop) {
     for (; i < n; i++) out[i] = keeps(drop, (uint64_t)i) ? x[i] * drop.scale : 0;
 }
 
-TT_KERNEL void tt_bias_relu_dropout(float *x, const float *bias, long first, long n, long d, bool relu,
-                                    tt_dropout drop) {
-    for (long i = 0; i < n; i++) {
-        float *row = x + i * d;
-        long j = 0;
-        for (; j + LANES <= d; j += LANES) {
-            f16 v = LOAD(row + j);
-            if (bias) v += LOAD(bias + j);
-            if (relu) {
-                v = RELU16(v);
-                if (drop.threshold) DROP16(v, drop, (uint64_t)((first + i) * d + j));
-            }
-            STORE(row + j, v);
+// to = dropout(relu(x + bias)) for a row of d whose first element is number `element` of the whole.
+TT_INLINE void bias_relu_dropout(float *to, const float *x, const float *bias, uint64_t element, long d, bool relu,
+                                 tt_dropout drop) {
+    long j = 0;
+    for (; j + LANES <= d; j += LANES) {
+        f16 v = LOAD(x + j);
+        if (bias) v += LOAD(bias + j);
+        if (relu) {
+            v = RELU16(v);
+            if (drop.threshold) DROP16(v, drop, element + (uint64_t)j);
         }
-        for (; j < d; j++) {
-            float v = row[j] + (bias ? bias[j] : 0);
-            if (relu) {
-                v = RELU(v);
-                if (drop.threshold) v = keeps(drop, (uint64_t)((first + i) * d + j)) ? v * drop.scale : 0;
-            }
-            row[j] = v;
+        STORE(to + j, v);
+    }
+    for (; j < d; j++) {
+        float v = x[j] + (bias ? bias[j] : 0);
+        if (relu) {
+            v = RELU(v);
+            if (drop.threshold) v = keeps(drop, element + (uint64_t)j) ? v * drop.scale : 0;
         }
+        to[j] = v;
     }
 }
 
-TT_KERNEL void tt_relu_dropout_backward(float *restrict dx, float *restrict db, const float *restrict g,
-                                        const float *restrict y, long n, long d, float scale) {
+TT_KERNEL(void, tt_bias_relu_dropout,
+          (float *x, const float *bias, long first, long n, long d, bool relu, tt_dropout drop),
+          (x, bias, first, n, d, relu, drop)) {
+    for (long i = 0; i < n; i++)
+        bias_relu_dropout(x + i * d, x + i * d, bias, (uint64_t)((first + i) * d), d, relu, drop);
+}
+
+TT_KERNEL(void, tt_relu_dropout_backward,
+          (float *restrict dx, float *restrict db, const float *restrict g, const float *restrict y, long n, long d,
+           float scale),
+          (dx, db, g, y, n, d, scale)) {
     if (db) memset(db, 0, (size_t)d * sizeof(float));
     for (long i = 0; i < n; i++) {
         const float *gi = g + i * d, *yi = y + i * d;
@@ -143,7 +150,7 @@ TT_INLINE void sparse_rows(float *y, tt_rows x, const float *weight, const float
     for (long u = first; u < last; u++) {
         f16 acc[8];
         for (int l = 0; l < blocks; l++) acc[l] = bias ? LOAD(bias + j + l * LANES) : (f16){0};
-        const float *dense = x.dense + x.samples[x.starts[u]] * x.d0;
+        const float *dense = x.dense + u * x.d0;
         for (long k = 0; k < x.d0; k++) {
             const float *w = weight + k * d + j;
             float v = dense[k];
@@ -167,15 +174,17 @@ TT_INLINE void sparse_rows(float *y, tt_rows x, const float *weight, const float
     }
 }
 
-TT_KERNEL void tt_sparse_linear(float *y, tt_rows x, const float *weight, const float *bias, long first, long last,
-                                long d, bool relu, tt_dropout drop) {
+TT_KERNEL(void, tt_sparse_linear,
+          (float *y, tt_rows x, const float *weight, const float *bias, long first, long last, long d, bool relu,
+           tt_dropout drop),
+          (y, x, weight, bias, first, last, d, relu, drop)) {
     long j = 0;
     for (; j + 8 * LANES <= d; j += 8 * LANES) sparse_rows(y, x, weight, bias, first, last, d, j, 8, relu, drop);
     for (; j + LANES <= d; j += LANES) sparse_rows(y, x, weight, bias, first, last, d, j, 1, relu, drop);
     for (long rest = j, u = first; u < last; u++)
         for (j = rest; j < d; j++) {
             float sum = bias ? bias[j] : 0;
-            const float *dense = x.dense + x.samples[x.starts[u]] * x.d0;
+            const float *dense = x.dense + u * x.d0;
             for (long k = 0; k < x.d0; k++) sum += dense[k] * weight[k * d + j];
             for (long e = x.offsets[u]; e < x.offsets[u + 1]; e++)
                 sum += x.values[e] * weight[(long)x.columns[e] * d + j];
@@ -187,13 +196,54 @@ TT_KERNEL void tt_sparse_linear(float *y, tt_rows x, const float *weight, const 
         }
 }
 
-TT_KERNEL void tt_sum_samples(float *g, tt_rows x, long d, long from, long to) {
+TT_KERNEL(void, tt_expand_rows, (float *out, tt_rows x, long width), (out, x, width)) {
+    memset(out, 0, (size_t)(x.m * width) * sizeof *out);
     for (long u = 0; u < x.m; u++) {
-        float *restrict sum = g + (long)x.samples[x.starts[u]] * d;
-        for (long s = x.starts[u] + 1; s < x.starts[u + 1]; s++) {
-            const float *restrict other = g + (long)x.samples[s] * d;
-            for (long j = from; j < to; j++) sum[j] += other[j];
+        float *row = out + u * width;
+        memcpy(row, x.dense + u * x.d0, (size_t)x.d0 * sizeof *row);
+        for (long e = x.offsets[u]; e < x.offsets[u + 1]; e++) row[x.columns[e]] += x.values[e];
+    }
+}
+
+TT_KERNEL(void, tt_spread_rows,
+          (float *restrict y, const float *restrict z, tt_rows x, const float *bias, long first, long last, long d,
+           bool relu, tt_dropout drop),
+          (y, z, x, bias, first, last, d, relu, drop)) {
+    for (long u = first; u < last; u++)
+        for (long s = x.starts[u]; s < x.starts[u + 1]; s++) {
+            long at = (long)x.samples[s] * d;
+            bias_relu_dropout(y + at, z + u * d, bias, (uint64_t)at, d, relu, drop);
         }
+}
+
+TT_KERNEL(void, tt_sum_samples, (float *restrict sums, const float *restrict g, tt_rows x, long d), (sums, g, x, d)) {
+    for (long u = 0; u < x.m; u++) {
+        float *sum = sums + u * d;
+        memcpy(sum, g + (long)x.samples[x.starts[u]] * d, (size_t)d * sizeof *sum);
+        for (long s = x.starts[u] + 1; s < x.starts[u + 1]; s++) {
+            const float *other = g + (long)x.samples[s] * d;
+            for (long j = 0; j < d; j++) sum[j] += other[j];
+        }
+    }
+}
+
+TT_KERNEL(void, tt_spread_backward,
+          (float *restrict sums, float *restrict db, const float *restrict g, const float *restrict y, tt_rows x, long d,
+           float scale),
+          (sums, db, g, y, x, d, scale)) {
+    if (db) memset(db, 0, (size_t)d * sizeof *db);
+    for (long u = 0; u < x.m; u++) {
+        float *sum = sums + u * d;
+        for (long s = x.starts[u]; s < x.starts[u + 1]; s++) {
+            const float *gi = g + (long)x.samples[s] * d, *yi = y + (long)x.samples[s] * d;
+            if (s == x.starts[u]) {
+                for (long j = 0; j < d; j++) sum[j] = yi[j] > 0 ? gi[j] * scale : 0;
+            } else {
+                for (long j = 0; j < d; j++) sum[j] += yi[j] > 0 ? gi[j] * scale : 0;
+            }
+        }
+        if (db)
+            for (long j = 0; j < d; j++) db[j] += sum[j];
     }
 }
 
@@ -202,7 +252,7 @@ TT_INLINE void sparse_columns(float *dw, const float *g, tt_entries x, long d, l
         f16 acc[8];
         for (int l = 0; l < blocks; l++) acc[l] = (f16){0};
         for (long e = x.starts[column]; e < x.starts[column + 1]; e++) {
-            const float *gi = g + (long)x.samples[e] * d + j;
+            const float *gi = g + (long)x.rows[e] * d + j;
             float v = x.values[e];
             for (int l = 0; l < blocks; l++) acc[l] += v * LOAD(gi + l * LANES);
         }
@@ -210,7 +260,8 @@ TT_INLINE void sparse_columns(float *dw, const float *g, tt_entries x, long d, l
     }
 }
 
-TT_KERNEL void tt_sparse_linear_backward(float *dw, const float *g, tt_entries x, long d, long from, long to) {
+TT_KERNEL(void, tt_sparse_linear_backward, (float *dw, const float *g, tt_entries x, long d, long from, long to),
+          (dw, g, x, d, from, to)) {
     long j = from;
     for (; j + 8 * LANES <= to; j += 8 * LANES) sparse_columns(dw, g, x, d, j, 8);
     for (; j + LANES <= to; j += LANES) sparse_columns(dw, g, x, d, j, 1);
@@ -218,13 +269,13 @@ TT_KERNEL void tt_sparse_linear_backward(float *dw, const float *g, tt_entries x
         for (long column = x.first; column < x.width; column++) {
             float sum = 0;
             for (long e = x.starts[column]; e < x.starts[column + 1]; e++)
-                sum += x.values[e] * g[(long)x.samples[e] * d + j];
+                sum += x.values[e] * g[(long)x.rows[e] * d + j];
             dw[column * d + j] = sum;
         }
 }
 
 // A counting sort; while it runs, `starts` holds where each column's next entry goes.
-void tt_group_entries(int32_t *starts, int32_t *samples, float *values, tt_rows x, long width) {
+void tt_group_entries(int32_t *starts, int32_t *rows, float *values, tt_rows x, long width) {
     memset(starts, 0, (size_t)(width + 1) * sizeof *starts);
     int32_t total = x.offsets[x.m];
     for (int32_t e = 0; e < total; e++) starts[x.columns[e]]++;
@@ -236,7 +287,7 @@ void tt_group_entries(int32_t *starts, int32_t *samples, float *values, tt_rows 
     for (long u = 0; u < x.m; u++)
         for (int32_t e = x.offsets[u]; e < x.offsets[u + 1]; e++) {
             int32_t to = starts[x.columns[e]]++;
-            samples[to] = x.samples[x.starts[u]];
+            rows[to] = (int32_t)u;
             values[to] = x.values[e];
         }
     memmove(starts + 1, starts, (size_t)width * sizeof *starts);

@@ -25,8 +25,9 @@ TT_INLINE void restore(unsigned before) {
 }
 
 // The order of operations is PyTorch's: decay, first moment by interpolation, second moment, quotient.
-TT_KERNEL static void adam(float *restrict p, const float *restrict g, float *restrict m,
-                                                     float *restrict v, long n, tt_adam a) {
+TT_LOCAL_KERNEL(void, adam,
+                (float *restrict p, const float *restrict g, float *restrict m, float *restrict v, long n, tt_adam a),
+                (p, g, m, v, n, a)) {
     float inverse_root = 1 / a.correction2_root;
     for (long i = 0; i < n; i++) {
         float gradient = g[i] * a.gradient_scale + a.l2 * p[i];
@@ -46,8 +47,8 @@ void tt_adam_step(float *p, const float *g, float *m, float *v, long n, tt_adam 
     restore(before);
 }
 
-TT_KERNEL static void sgd(float *restrict p, const float *restrict g, float *restrict buffer,
-                                                    long n, tt_sgd s) {
+TT_LOCAL_KERNEL(void, sgd, (float *restrict p, const float *restrict g, float *restrict buffer, long n, tt_sgd s),
+                (p, g, buffer, n, s)) {
     if (!buffer) {
         for (long i = 0; i < n; i++) p[i] -= s.lr * (g[i] * s.gradient_scale + s.l2 * p[i]);
         return;

@@ -3,7 +3,7 @@
 #include <math.h>
 
 // Blocks of 4096 in sixteen float lanes, blocks together in double: as accurate as needed, and always the same order.
-TT_KERNEL float tt_sum(const float *x, long n) {
+TT_KERNEL(float, tt_sum, (const float *x, long n), (x, n)) {
     double total = 0;
     long i = 0;
     while (n - i >= LANES) {
@@ -19,7 +19,7 @@ TT_KERNEL float tt_sum(const float *x, long n) {
 }
 
 // In double: a gradient of 1e20 is finite, and so must be its norm.
-TT_KERNEL double tt_sum_squares(const float *x, long n) {
+TT_KERNEL(double, tt_sum_squares, (const float *x, long n), (x, n)) {
     double lanes[LANES] = {0};
     long i = 0;
     for (; i + LANES <= n; i += LANES)
@@ -36,7 +36,8 @@ TT_KERNEL double tt_sum_squares(const float *x, long n) {
     return total;
 }
 
-TT_KERNEL static void add_rows(float *restrict out, const float *restrict x, long n, long inner) {
+TT_LOCAL_KERNEL(void, add_rows, (float *restrict out, const float *restrict x, long n, long inner),
+                (out, x, n, inner)) {
     long j = 0;
     for (; j + 4 * LANES <= inner; j += 4 * LANES) {
         f16 a = {0}, b = {0}, c = {0}, d = {0};
@@ -81,7 +82,7 @@ void tt_max_middle(float *out, int32_t *at, const float *x, long outer, long n, 
         }
 }
 
-TT_KERNEL bool tt_all_finite(const float *x, long n) {
+TT_KERNEL(bool, tt_all_finite, (const float *x, long n), (x, n)) {
     uint32_t bad = 0;
     for (long i = 0; i < n; i++) {
         uint32_t bits;

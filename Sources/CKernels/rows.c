@@ -10,7 +10,8 @@ void tt_gather_rows(float *out, const float *x, const int32_t *rows, long n, lon
     for (long i = 0; i < n; i++) memcpy(out + i * d, x + rows[i] * d, (size_t)d * sizeof(float));
 }
 
-TT_KERNEL void tt_scatter_add_rows(float *restrict x, const float *restrict g, const int32_t *rows, long n, long d) {
+TT_KERNEL(void, tt_scatter_add_rows, (float *restrict x, const float *restrict g, const int32_t *rows, long n, long d),
+          (x, g, rows, n, d)) {
     for (long i = 0; i < n; i++) {
         float *row = x + rows[i] * d;
         for (long j = 0; j < d; j++) row[j] += g[i * d + j];
@@ -28,19 +29,21 @@ TT_KERNEL void tt_scatter_add_rows(float *restrict x, const float *restrict g, c
         (result) = total_;                                                                                             \
     } while (0)
 
-TT_KERNEL void tt_dot_rows(float *out, const float *a, const float *b, long n, long d) {
+TT_KERNEL(void, tt_dot_rows, (float *out, const float *a, const float *b, long n, long d), (out, a, b, n, d)) {
     for (long i = 0; i < n; i++) DOT(a + i * d, b + i * d, d, out[i]);
 }
 
-TT_KERNEL void tt_scale_rows(float *restrict out, const float *restrict g, const float *restrict x, long n, long d) {
+TT_KERNEL(void, tt_scale_rows, (float *restrict out, const float *restrict g, const float *restrict x, long n, long d),
+          (out, g, x, n, d)) {
     for (long i = 0; i < n; i++) {
         float factor = g[i];
         for (long j = 0; j < d; j++) out[i * d + j] = factor * x[i * d + j];
     }
 }
 
-TT_KERNEL void tt_normalize_rows(float *restrict y, float *restrict norms, const float *restrict x, long n, long d,
-                                 float floor) {
+TT_KERNEL(void, tt_normalize_rows,
+          (float *restrict y, float *restrict norms, const float *restrict x, long n, long d, float floor),
+          (y, norms, x, n, d, floor)) {
     for (long i = 0; i < n; i++) {
         const float *row = x + i * d;
         float square;
@@ -53,8 +56,10 @@ TT_KERNEL void tt_normalize_rows(float *restrict y, float *restrict norms, const
 }
 
 // Above the floor dx = (g - y (y . g)) / norm; at the floor the denominator is a constant.
-TT_KERNEL void tt_normalize_rows_backward(float *restrict dx, const float *restrict g, const float *restrict y,
-                                          const float *restrict norms, long n, long d, float floor) {
+TT_KERNEL(void, tt_normalize_rows_backward,
+          (float *restrict dx, const float *restrict g, const float *restrict y, const float *restrict norms, long n,
+           long d, float floor),
+          (dx, g, y, norms, n, d, floor)) {
     for (long i = 0; i < n; i++) {
         const float *gi = g + i * d, *yi = y + i * d;
         float along;
@@ -65,7 +70,7 @@ TT_KERNEL void tt_normalize_rows_backward(float *restrict dx, const float *restr
     }
 }
 
-TT_KERNEL void tt_softmax_rows(float *y, const float *x, long n, long d, bool logarithm) {
+TT_KERNEL(void, tt_softmax_rows, (float *y, const float *x, long n, long d, bool logarithm), (y, x, n, d, logarithm)) {
     for (long i = 0; i < n; i++) {
         const float *row = x + i * d;
         float *to = y + i * d, top = row[0];
@@ -86,7 +91,8 @@ TT_KERNEL void tt_softmax_rows(float *y, const float *x, long n, long d, bool lo
     }
 }
 
-TT_KERNEL void tt_softmax_rows_backward(float *dx, const float *g, const float *y, long n, long d, bool logarithm) {
+TT_KERNEL(void, tt_softmax_rows_backward, (float *dx, const float *g, const float *y, long n, long d, bool logarithm),
+          (dx, g, y, n, d, logarithm)) {
     for (long i = 0; i < n; i++) {
         const float *gi = g + i * d, *yi = y + i * d;
         float *to = dx + i * d;

@@ -70,7 +70,9 @@ void tt_select_begin(float *values, int32_t *at, long count) {
 
 enum { STRIDE = 4 * LANES };
 
-TT_KERNEL long tt_select_offer(float *values, int32_t *at, const float *x, long n, long width, long k, int32_t first) {
+TT_KERNEL(long, tt_select_offer,
+          (float *values, int32_t *at, const float *x, long n, long width, long k, int32_t first),
+          (values, at, x, n, width, k, first)) {
     for (long row = 0; row < n; row++) {
         const float *from = x + row * width;
         float *best = values + row * k;

@@ -35,7 +35,10 @@ void tt_conceal_argument(const char *word) {
     for (int i = 1; i < argument_count; i++) {
         size_t whole = strlen(arguments[i]);
         if (whole < length || strcmp(arguments[i] + whole - length, word) != 0) continue;
-        if (whole == length || arguments[i][whole - length - 1] == '=') memset(arguments[i] + whole - length, '*', length);
+        char *value = arguments[i] + whole - length;
+        // Alone, behind `--flag=`, or behind the `-f` of one letter.
+        bool is_value = whole == length || value[-1] == '=' || (whole == length + 2 && arguments[i][0] == '-');
+        if (is_value) memset(value, '*', length);
     }
 }
 

@@ -96,8 +96,8 @@ enum FieldBuilder {
             guard let value = Timestamp.parse(field) else { return false }
             builder.append(value)
         case .float32(let builder):
-            guard let value = NumberText.double(field) else { return false }
-            builder.append(Float(value))
+            guard let value = NumberText.float(field) else { return false }
+            builder.append(value)
         case .float64(let builder):
             guard let value = isGuess ? GuessedField.double(field) : NumberText.double(field) else { return false }
             builder.append(value)

@@ -36,19 +36,7 @@ extension Column {
         case .string, .timestamp, .uuid:
             var plain: [UInt8] = []
             appendText(row, to: &plain)
-            text.append(UInt8(ascii: "\""))
-            for byte in plain {
-                switch byte {
-                case UInt8(ascii: "\""), UInt8(ascii: "\\"): text += [UInt8(ascii: "\\"), byte]
-                case UInt8(ascii: "\n"): text.append(contentsOf: "\\n".utf8)
-                case 0..<0x20:
-                    let hex = Array("0123456789abcdef".utf8)
-                    text.append(contentsOf: "\\u00".utf8)
-                    text += [hex[Int(byte >> 4)], hex[Int(byte & 15)]]
-                default: text.append(byte)
-                }
-            }
-            text.append(UInt8(ascii: "\""))
+            plain.withUnsafeBufferPointer { _ = JSON.appendQuoted($0, to: &text) }
         default: appendText(row, to: &text)
         }
     }

@@ -66,8 +66,8 @@ enum JSONCells {
         let kind = try scanner.kind()
         switch self {
         case .int64(let builder): return try JSONNumber.append(&scanner, kind, to: builder)
-        case .float64(let builder): return try JSONNumber.append(&scanner, kind, to: builder)
-        case .float32(let builder): return try JSONNumber.append(&scanner, kind, to: builder)
+        case .float64(let builder): return try JSONNumber.append(&scanner, kind, to: builder, NumberText.double)
+        case .float32(let builder): return try JSONNumber.append(&scanner, kind, to: builder, NumberText.float)
         case .timestamp(let builder):
             guard kind == .string else { return false }
             let text = try scanner.string()
@@ -153,23 +153,11 @@ enum JSONNumber {
         return true
     }
 
-    static func append(
-        _ scanner: inout JSONScanner, _ kind: JSONScanner.Kind, to builder: FixedBuilder<Double>
+    static func append<Number: BinaryFloatingPoint>(
+        _ scanner: inout JSONScanner, _ kind: JSONScanner.Kind, to builder: FixedBuilder<Number>,
+        _ read: (UnsafeBufferPointer<UInt8>) -> Number?
     ) throws -> Bool {
-        guard let text = try text(&scanner, kind), let value = NumberText.double(text) else { return false }
-        if value.isFinite {
-            builder.append(value)
-        } else {
-            guard kind == .string, !isDigits(text) else { return false }
-            builder.appendNull()
-        }
-        return true
-    }
-
-    static func append(
-        _ scanner: inout JSONScanner, _ kind: JSONScanner.Kind, to builder: FixedBuilder<Float>
-    ) throws -> Bool {
-        guard let text = try text(&scanner, kind), let value = NumberText.float(text) else { return false }
+        guard let text = try text(&scanner, kind), let value = read(text) else { return false }
         if value.isFinite {
             builder.append(value)
         } else {

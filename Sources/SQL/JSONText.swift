@@ -42,33 +42,15 @@ enum JSONText {
                 continue
             }
             switch column.storage {
-            case .string: appendString(column.stringBytes(row), to: &text)
+            case .string: JSON.appendQuoted(column.stringBytes(row), to: &text)
             case .timestamp, .uuid:
                 item.removeAll(keepingCapacity: true)
                 ValueText.append(column, row, to: &item)
-                item.withUnsafeBufferPointer { appendString($0, to: &text) }
+                item.withUnsafeBufferPointer { _ = JSON.appendQuoted($0, to: &text) }
             default: ValueText.append(column, row, to: &text)
             }
         }
         text.append(UInt8(ascii: "]"))
-    }
-
-    static func appendString(_ bytes: UnsafeBufferPointer<UInt8>, to text: inout [UInt8]) {
-        text.append(UInt8(ascii: "\""))
-        for byte in bytes {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): text += [UInt8(ascii: "\\"), byte]
-            case 10: text += "\\n".utf8
-            case 13: text += "\\r".utf8
-            case 9: text += "\\t".utf8
-            case 0..<0x20:
-                let digits = Array("0123456789abcdef".utf8)
-                text += "\\u00".utf8
-                text += [digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-            default: text.append(byte)
-            }
-        }
-        text.append(UInt8(ascii: "\""))
     }
 }
 

@@ -93,7 +93,7 @@ public enum Parameter: Sendable {
         case .double(let value):
             guard value.isFinite else { throw SQLError("sql.type", "JSON cannot hold NaN or an infinity") }
             text += String(value).utf8
-        case .text(let bytes): bytes.withUnsafeBufferPointer { JSONText.appendString($0, to: &text) }
+        case .text(let bytes): bytes.withUnsafeBufferPointer { _ = JSON.appendQuoted($0, to: &text) }
         case .list(let items):
             text.append(UInt8(ascii: "["))
             for (index, item) in items.enumerated() {

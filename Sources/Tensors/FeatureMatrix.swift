@@ -102,7 +102,7 @@ public final class Rows: @unchecked Sendable {
                 for place in Int(x.starts[row])..<Int(x.starts[row + 1]) {
                     let sample = Int(x.samples[place])
                     let to = result.pointer + sample * width
-                    to.update(from: x.dense + sample * x.d0, count: x.d0)
+                    to.update(from: x.dense + row * x.d0, count: x.d0)
                     for entry in Int(x.offsets[row])..<Int(x.offsets[row + 1]) {
                         to[Int(x.columns[entry])] += x.values[entry]
                     }
@@ -135,13 +135,16 @@ final class RowBatch {
         count = rows.count
         d0 = matrix.dense.shape[1]
         width = matrix.width
-        dense = StoragePool.buffer(count: count * d0)
-        tt_gather_rows(dense.pointer, matrix.dense.pointer, index, count, d0)
-
         starts = StoragePool.buffer(count: count + 1)
         samples = StoragePool.buffer(count: count)
         let scratch = StoragePool.buffer(Int32.self, count: tt_group_scratch(count))
         distinct = tt_group_samples(starts.pointer, samples.pointer, scratch.pointer, index, count)
+
+        dense = StoragePool.buffer(count: distinct * d0)
+        for row in 0..<distinct {
+            let from = Int(index[Int(samples[Int(starts[row])])])
+            (dense.pointer + row * d0).update(from: matrix.dense.pointer + from * d0, count: d0)
+        }
 
         offsets = StoragePool.buffer(count: distinct + 1)
         var total = 0
@@ -174,25 +177,55 @@ final class RowBatch {
             offsets: offsets.pointer, columns: columns.pointer, values: values.pointer)
     }
 
-    /// The gradient of a weight (width, d) for a gradient (count, d) of the product, which is used up.
-    func weightGradient(_ g: Tensor, d: Int) throws -> Tensor {
+    /// Whether so many columns occur that whole rows, times the weight, are the faster way.
+    private var isFull: Bool { (columns.count + distinct * d0) * 10 >= distinct * width }
+
+    /// Each distinct row as a whole (distinct, width); nil when they are mostly empty.
+    private(set) lazy var expanded: Buffer<Float>? = {
+        guard isFull else { return nil }
+        let rows = StoragePool.buffer(Float.self, count: distinct * width)
+        tt_expand_rows(rows.pointer, native, width)
+        return rows
+    }()
+
+    /// The gradient before the activation, of each distinct row over its samples (distinct, d), and its column sums.
+    func activationBackward(
+        _ g: Tensor, _ y: Buffer<Float>, _ d: Int, relu: Bool, _ dropout: DropoutMask, bias: Bool
+    ) -> (sums: Tensor, db: Tensor?) {
+        let db = bias ? Tensor(uninitialized: [d]) : nil
+        let sums = relu || distinct < count ? Tensor(uninitialized: [distinct, d]) : g
+        if relu {
+            tt_spread_backward(
+                sums.pointer, db?.pointer, g.pointer, y.pointer, native, d, dropout.native.scale)
+        } else {
+            // Without a repeated row, rows are samples in their order.
+            if distinct < count { tt_sum_samples(sums.pointer, g.pointer, native, d) }
+            if let db { tt_sum_middle(db.pointer, sums.pointer, 1, distinct, d) }
+        }
+        return (sums, db)
+    }
+
+    /// The gradient of a weight (width, d) for sums (distinct, d) as above.
+    func weightGradient(_ sums: Tensor, d: Int) throws -> Tensor {
         let dw = Tensor(uninitialized: [width, d])
-        Tensor.multiply(
-            dw.pointer, dense.pointer, transposeA: true, g.pointer, transposeB: false, m: d0, n: d, k: count)
+        if let expanded {
+            try Product.run(
+                dw.pointer, .init(expanded.pointer, transposed: true), .init(sums.pointer), m: width, n: d, k: distinct)
+            return dw
+        }
+        try Tensor.multiply(
+            dw.pointer, dense.pointer, transposeA: true, sums.pointer, transposeB: false, m: d0, n: d, k: distinct)
         let columnStarts = StoragePool.buffer(Int32.self, count: width + 1)
-        let firstSamples = StoragePool.buffer(Int32.self, count: columns.count)
+        let rows = StoragePool.buffer(Int32.self, count: columns.count)
         let sorted = StoragePool.buffer(Float.self, count: columns.count)
-        tt_group_entries(columnStarts.pointer, firstSamples.pointer, sorted.pointer, native, width)
+        tt_group_entries(columnStarts.pointer, rows.pointer, sorted.pointer, native, width)
         let entries = tt_entries(
-            first: d0, width: width, starts: columnStarts.pointer, samples: firstSamples.pointer,
-            values: sorted.pointer)
+            first: d0, width: width, starts: columnStarts.pointer, rows: rows.pointer, values: sorted.pointer)
         let block = 128
-        try withExtendedLifetime((self, columnStarts, firstSamples, sorted)) {
+        try withExtendedLifetime((columnStarts, rows, sorted)) {
             try Threads.run((d + block - 1) / block) { piece in
                 let from = piece * block
-                let to = min(from + block, d)
-                tt_sum_samples(g.pointer, native, d, from, to)
-                tt_sparse_linear_backward(dw.pointer, g.pointer, entries, d, from, to)
+                tt_sparse_linear_backward(dw.pointer, sums.pointer, entries, d, from, min(from + block, d))
             }
         }
         return dw

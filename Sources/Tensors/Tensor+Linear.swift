@@ -36,12 +36,12 @@ extension Tensor {
             for pair in 0..<pairs {
                 let gradient = g[0]!.pointer + pair * n * m
                 if let da {
-                    Tensor.multiply(
+                    try Tensor.multiply(
                         da.pointer + pair * n * k, gradient, transposeA: false, b.pointer + pair * k * m,
                         transposeB: true, m: n, n: k, k: m)
                 }
                 if let db {
-                    Tensor.multiply(
+                    try Tensor.multiply(
                         db.pointer + pair * k * m, a.pointer + pair * n * k, transposeA: true, gradient,
                         transposeB: false, m: k, n: m, k: n)
                 }
@@ -63,6 +63,7 @@ extension Tensor {
     ) throws -> Tensor {
         precondition(relu || !dropout.isActive)
         let (n, inputs) = try lastDimension("linear")
+        let samples = n
         guard weight.rank == 2 else {
             throw TensorError.shape("linear", shape, weight.shape, "a weight has two dimensions")
         }
@@ -77,8 +78,9 @@ extension Tensor {
         try Tensor.checkBLAS("linear", shape, weight.shape, [n, inputs, d])
         _ = try Tensor.checkedElements([n, d], "linear")
         let result = Tensor(uninitialized: Array(shape.dropLast()) + [d])
-        try Tensor.multiplyBlocks(
-            result.pointer, pointer, weight.pointer, transposeB: !weightIsTransposed, m: n, n: d, k: inputs
+        try Product.run(
+            result.pointer, .init(pointer), .init(weight.pointer, transposed: !weightIsTransposed), m: n, n: d,
+            k: inputs, skipsZeros: Gradients.areRecorded
         ) { first, count in
             tt_bias_relu_dropout(
                 result.pointer + first * d, bias?.pointer, first, count, d, relu, dropout.native)
@@ -91,22 +93,17 @@ extension Tensor {
             var dx: Tensor?
             if x.requiresGrad {
                 let result = Tensor(uninitialized: x.shape)
-                try Tensor.multiplyBlocks(
-                    result.pointer, dz.pointer, weight.pointer, transposeB: weightIsTransposed, m: n, n: inputs, k: d)
+                try Product.run(
+                    result.pointer, .init(dz.pointer), .init(weight.pointer, transposed: weightIsTransposed), m: n,
+                    n: inputs, k: d)
                 dx = result
             }
             var dw: Tensor?
             if weight.requiresGrad {
                 let result = Tensor(uninitialized: weight.shape)
-                if weightIsTransposed {
-                    Tensor.multiply(
-                        result.pointer, x.pointer, transposeA: true, dz.pointer, transposeB: false, m: inputs, n: d,
-                        k: n)
-                } else {
-                    Tensor.multiply(
-                        result.pointer, dz.pointer, transposeA: true, x.pointer, transposeB: false, m: d, n: inputs,
-                        k: n)
-                }
+                let (left, right, m, n) = weightIsTransposed ? (x, dz, inputs, d) : (dz, x, d, inputs)
+                try Product.run(
+                    result.pointer, .init(left.pointer, transposed: true), .init(right.pointer), m: m, n: n, k: samples)
                 dw = result
             }
             return [dx, dw] + (tensors.count > 2 ? [db] : [])
@@ -137,13 +134,11 @@ extension Tensor {
     static func multiply(
         _ c: UnsafeMutablePointer<Float>, _ a: UnsafePointer<Float>, transposeA: Bool, _ b: UnsafePointer<Float>,
         transposeB: Bool, m: Int, n: Int, k: Int
-    ) {
+    ) throws {
         guard m > 0, n > 0 else { return }
         guard k > 0 else { return tt_fill(c, 0, m * n) }
-        _ = Threads.singleThreadedBLAS
-        cblas_sgemm(
-            CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans, Int32(m),
-            Int32(n), Int32(k), 1, a, Int32(transposeA ? m : k), b, Int32(transposeB ? k : n), 0, c, Int32(n))
+        if let reason = tt_blas_load() { throw TensorError("tensor.blas", String(cString: reason)) }
+        tt_sgemm(c, a, transposeA ? 1 : 0, b, transposeB ? 1 : 0, Int32(m), Int32(n), Int32(k))
     }
 
     /// The same in blocks of rows of a, several at once, each handed to `finish` when it is there. The blocks do not
@@ -153,7 +148,7 @@ extension Tensor {
         m: Int, n: Int, k: Int, finish: (_ first: Int, _ count: Int) -> Void = { _, _ in }
     ) throws {
         try Tensor.inRowBlocks(m) { first, count in
-            multiply(
+            try multiply(
                 c + first * n, a + first * k, transposeA: false, b, transposeB: transposeB, m: count, n: n, k: k)
             finish(first, count)
         }
@@ -161,13 +156,13 @@ extension Tensor {
 
     /// Cuts many rows into blocks: large ones, since a product reads all its weights once a block; a small batch is
     /// halved, so that a thread without work can take the other half.
-    static func inRowBlocks(_ rows: Int, _ body: (_ first: Int, _ count: Int) -> Void) throws {
+    static func inRowBlocks(_ rows: Int, _ body: (_ first: Int, _ count: Int) throws -> Void) throws {
         let block = rows <= 512 ? 128 : 512
         let blocks = Swift.max(1, rows / block)
         try Threads.run(blocks) { index in
             try Interrupt.check()
             let first = index * block
-            body(first, index == blocks - 1 ? rows - first : block)
+            try body(first, index == blocks - 1 ? rows - first : block)
         }
     }
 }
@@ -190,6 +185,18 @@ extension Rows {
         _ = try Tensor.checkedElements([n, d], "sparse_linear")
         let result = Tensor(uninitialized: [n, d])
         try withExtendedLifetime(batch) {
+            // Which way is taken depends on all rows of a batch. Where a result is kept, a row's bits are its own.
+            if Gradients.areRecorded, let rows = batch.expanded {
+                let product = StoragePool.buffer(Float.self, count: batch.distinct * d)
+                try Product.run(
+                    product.pointer, .init(rows.pointer), .init(weight.pointer), m: batch.distinct, n: d, k: width
+                ) { first, count in
+                    tt_spread_rows(
+                        result.pointer, product.pointer, batch.native, bias?.pointer, first, first + count, d, relu,
+                        dropout.native)
+                }
+                return
+            }
             try Tensor.inRowBlocks(batch.distinct) { first, count in
                 tt_sparse_linear(
                     result.pointer, batch.native, weight.pointer, bias?.pointer, first, first + count, d, relu,
@@ -198,10 +205,9 @@ extension Rows {
         }
         let saved = result.storage
         return result.recorded("sparse_linear", [weight] + (bias.map { [$0] } ?? [])) { g, tensors in
-            let (dz, db) = Tensor.activationBackward(
-                g[0]!, saved, n, d, relu: relu, dropout, bias: tensors.count > 1 && tensors[1].requiresGrad)
-            // Without an activation `dz` is the gradient that was handed in, which is not ours to use up.
-            let dw = tensors[0].requiresGrad ? try batch.weightGradient(relu ? dz : dz.clone(), d: d) : nil
+            let (sums, db) = batch.activationBackward(
+                g[0]!, saved, d, relu: relu, dropout, bias: tensors.count > 1 && tensors[1].requiresGrad)
+            let dw = tensors[0].requiresGrad ? try batch.weightGradient(sums, d: d) : nil
             return [dw] + (tensors.count > 1 ? [db] : [])
         }
     }

@@ -62,7 +62,7 @@ extension Tensor {
             for first in stride(from: 0, to: m, by: width) {
                 try Interrupt.check()
                 let columns = Swift.min(width, m - first)
-                multiply(
+                try multiply(
                     tile.pointer, queries.pointer + start * e, transposeA: false, items.pointer + first * e,
                     transposeB: true, m: rows, n: columns, k: e)
                 left?.leaveOut(of: tile, rows: rows, query: start, item: first, width: columns, &next)

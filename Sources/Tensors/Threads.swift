@@ -1,6 +1,5 @@
 import Base
 import CKernels
-import COpenBLAS
 import Glibc
 import Synchronization
 
@@ -62,9 +61,6 @@ public enum Threads {
             self.noGrad = noGrad
         }
     }
-
-    /// Touched before any BLAS call.
-    static let singleThreadedBLAS: Void = openblas_set_num_threads(1)
 }
 
 /// Whether operations record what a backward pass needs. A property of the thread, inherited by its workers.

@@ -61,8 +61,9 @@ public final class Client {
         return transfer
     }
 
-    /// Lets go of a transfer, in whatever state it is.
+    /// Lets go of a transfer, in whatever state it is; it is not tried again.
     func cancel(_ transfer: Transfer) {
+        if !transfer.isDone { transfer.state = .done(.failure(WebError.closed)) }
         pausing.removeAll { $0 === transfer }
         ended.removeAll { $0 === transfer }
         stop(transfer)
@@ -211,6 +212,11 @@ public final class Client {
         // libcurl takes a connection that ends among the headers for an answer without a body.
         guard transfer.answer.hasBegun, transfer.answer.isComplete else {
             return try failed(transfer, CURLE_PARTIAL_FILE)
+        }
+        // Nobody asked for another protocol, and an announcement is no answer.
+        guard transfer.answer.status >= 200 else {
+            throw transfer.failure(
+                "http.failed", "what came is no HTTP answer: its status is \(transfer.answer.status)")
         }
         if transfer.redirect != nil {
             let target = transfer.easy.flatMap { tt_curl_get_text($0, CURLINFO_REDIRECT_URL) }

@@ -39,13 +39,11 @@ import Testing
             next += 1
             return next > 20 ? nil : Request("GET", "/\(next)")
         }
-        var answers: [String] = []
-        let taken = try seconds { answers = try all(transfers) }
+        let answers = try all(transfers)
         #expect(answers.sorted() == (1...20).map { "/\($0)" }.sorted())
         if limit == 1 { #expect(answers == (1...20).map { "/\($0)" }) }
         #expect(gauge.most == limit)
         #expect(server.connections == limit)
-        #expect(taken < 0.05 * 20 / Double(limit) + 1)
         #expect(try transfers.nextAnswer() == nil)
     }
 

@@ -95,6 +95,11 @@ t.test("windows are half-open, and undated videos are one of their own", functio
     t.equal({ dated.rows, dated.undated }, { 117, 3 })
 end)
 
+t.test("windows without a length are wrong usage", function()
+    local problem = t.error("usage", backfill.windows, "2025-01-01", nil, "0d", false)
+    t.equal(problem.message, "the step must be longer than zero")
+end)
+
 t.test("without an end, windows stop with the last whole one", function()
     local windows = backfill.windows("2025-01-01", nil, "1d", false)
     local last = windows[#windows].to
@@ -249,10 +254,10 @@ on_server("a backfill goes straight into PostgreSQL too", function(db, go)
 end)
 
 on_server("requests of several windows are in flight at once", function(_, go)
-    server:faults({ { match = { method = "POST", after = 1 }, fault = "slow", args = { delay_s = 0.5 } } })
+    server:faults({ { match = { method = "POST", after = 1 }, fault = "slow", args = { delay_s = 1.5 } } })
     local started = time.monotonic()
     fine(go(with_range("--parallel", "9")))
-    t.ok(time.monotonic() - started < 3, "nine requests of half a second took " .. time.monotonic() - started)
+    t.ok(time.monotonic() - started < 10, "nine requests of 1.5 seconds took " .. time.monotonic() - started)
 end)
 
 local function survives(name, rules, expected)

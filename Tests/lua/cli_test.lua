@@ -225,11 +225,12 @@ t.test("secret values leave the list of processes, others stay", function()
     local shell = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/shell.lua")
     local code = [[
         local given = tt.cli.parse { name = "it", options = {
-            { flag = "--key", value = "KEY", secret = true }, { flag = "--name", value = "NAME" } } }
+            { flag = "--key", value = "KEY", short = "-k", secret = true }, { flag = "--name", value = "NAME" } } }
         local shown = io.open("/proc/self/cmdline"):read("a"):match("[^%z]*%z[^%z]*%z[^%z]*%z(.*)%z$"):gsub("%z", " ")
         print(given.key, given.name, shown)
     ]]
-    for _, words in ipairs { { "--key", "sesame", "--name", "plain" }, { "--key=sesame", "--name=plain" } } do
+    for _, words in ipairs { { "--key", "sesame", "--name", "plain" }, { "--key=sesame", "--name=plain" },
+        { "-ksesame", "--name", "plain" } } do
         local output, status = shell.capture(shell.words(shell.program, "-e", code, table.unpack(words)))
         t.equal(status, 0, output)
         t.equal(output, "sesame\tplain\t" .. table.concat(words, " "):gsub("sesame", "******") .. "\n")

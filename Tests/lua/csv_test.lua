@@ -34,6 +34,9 @@ t.test("options are honoured", function()
     t.equal(f.b[1], nil)
     t.equal(f.b[2], "")
     t.equal(csv.decode("x\n[1.5]\n", {types = {x = "list<float32>"}}).x[1], {1.5})
+    -- Just below the middle of two float32, which is a double: rounded twice it would be the upper one.
+    local rounded = csv.decode("x\n1.00000017881393432617187499\n", {types = {x = "float32"}}).x[1]
+    t.equal(rounded, 1 + 2.0 ^ -23)
 end)
 
 t.test("errors name file, line and column", function()

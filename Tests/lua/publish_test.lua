@@ -57,7 +57,7 @@ end
 
 -- ---- the server
 
-local server, reason = dev_server.start("tt_publish", inside("dev"))
+local server, reason = dev_server.start("tt_publish", inside("dev"), "--dim 8")
 local _ <close> = setmetatable({}, { __close = function() if server then server:stop() end end })
 
 local said = {}
@@ -213,6 +213,21 @@ t.test("manifests whose paths lead elsewhere are no manifests", function()
     t.error("publication.manifest", versions.read_manifest, "{", "it")
     t.error("publication.manifest", versions.read_manifest, "[]", "it")
     t.error("publication.manifest", versions.read_manifest, '{"files": []}', "it")
+end)
+
+t.test("a table shows no control characters", function()
+    t.equal(readers.layout({ { "name", "type" }, { "a\27[2Jb\n", "x" } }, {}), "name     type\na?[2Jb?  x\n")
+end)
+
+t.test("objects whose names lead elsewhere are not fetched", function()
+    local project <close> = supabase.open { url = "http://127.0.0.1:9", key = "k", retry = false }
+    local target, to = versions.open { project = project }, t.tmpdir()
+    for _, path in ipairs { "../x", "a/../../x", "/x", "a//b", "..", "" } do
+        local problem = t.error("publication.name", target.fetch, target, "current", { { path = path, size = 1 } },
+            to .. "/a/b")
+        t.ok(problem.message:find("the bucket holds 'two-tower/v3/current/" .. path .. "'", 1, true), problem.message)
+    end
+    t.equal(fs.list(to), {})
 end)
 
 -- ---- the course of things
@@ -412,6 +427,21 @@ remote("current/ is put back when its refresh fails", function(project, bucket)
     t.equal(state(bucket), { "one", "two", "two" })
 end)
 
+remote("current/ is left alone when its manifest may have been replaced", function(project, bucket)
+    publish(project, "one")
+    -- From the manifest on no answer comes through, whether it was stored or not.
+    for _, case in ipairs { { "applied_then_reset", "two" }, { "reset", "model_meta.json differs" } } do
+        server:faults { { match = { path = "/current/manifest", after = 1 }, fault = case[1] } }
+        local problem = t.error("http.incomplete", publish, project, "two")
+        t.ok(problem.message:find("or still that of 'one', cannot be told until this is run again", 1, true),
+            problem.message)
+        t.equal(state(bucket), { "one", "two", case[2] })
+        publish(project, "two")
+        t.equal(state(bucket), { "one", "two", "two" })
+        publication.rollback { project = project, version = "one" }
+    end
+end)
+
 remote("a first refresh that fails leaves current/ empty", function(project, bucket)
     server:faults { { match = { method = "POST", path = "/current/manifest", times = 1 }, fault = "413" } }
     t.error("supabase.too_large", publish, project, "one")
@@ -453,6 +483,10 @@ remote("what readers still get is waited for, what another publisher wrote is no
     t.error("publication.overtaken", view.await, view, pointer, "another")
     t.error("publication.stale", view.await, view, { { path = "none.json", sha256 = "x", size = 1 } })
     local behind = readers.view(target, { public = false, settle_s = 0 })
+    server:faults { { match = { path = "/current/none" }, fault = "500" } }
+    local stale = t.error("publication.stale", view.await, view, { { path = "none.json", sha256 = "x", size = 1 } })
+    t.ok(stale.message:find("no bytes (HTTP 500: Internal Server Error) of none.json", 1, true), stale.message)
+    server:faults {}
     t.error("publication.stale", behind.await, behind, { { path = "none.json", sha256 = "x", size = 1 } })
 end)
 
@@ -543,6 +577,23 @@ remote("verify finds what a reader would stumble over", function(project, bucket
     t.equal(#json.decode(text:match("^[^\n]*")).problems, 1)
 end)
 
+remote("the pipeline stores all vectors again when others may have stored theirs", function(_, bucket)
+    local function run(version)
+        local output, status = tt_run(server:environment(), "pipeline.lua", "--db", database, "--artifacts",
+            inside("whole"), "--checkpoint", inside("whole.pt"), "--publish", "--version", version,
+            table.unpack(SMALL))
+        t.equal(status, 0, output)
+        t.equal(output:find(server.key, 1, true), nil)
+        t.equal(held(bucket, "current"), version)
+        return server.db:read("SELECT video_id, embedding FROM public.video_embeddings"):sort { "video_id" }
+    end
+    local vectors = run("first")
+    t.equal(#vectors, 120)
+    -- Somebody else publishes another training.
+    server.db:exec("UPDATE public.video_embeddings SET embedding = '[1,0,0,0,0,0,0,0]'")
+    t.ok(run("second"):equals(vectors))
+end)
+
 remote("prune keeps the newest, what is current, and what is being uploaded", function(project, bucket)
     for _, name in ipairs { "v1", "v2", "v3", "v4" } do publish(project, renamed(name)) end
     publication.rollback { project = project, version = "v1" }
@@ -556,14 +607,18 @@ remote("prune keeps the newest, what is current, and what is being uploaded", fu
     t.equal(held(bucket, "v2"), "v2")
     server:forget_requests()
     t.equal(prune(), { "v2" })
+    local removals = 0
+    for _, entry in ipairs(server:requests()) do removals = removals + (entry.method == "DELETE" and 1 or 0) end
+    t.equal(removals, 1, "a version goes in one request")
     t.equal({ held(bucket, "v1"), held(bucket, "v2"), held(bucket, "v3"), held(bucket, "v4") },
         { "v1", "nothing", "v3", "v4" })
     t.equal(held(bucket, "begun"), "unannounced")
-    -- The manifest goes by a request of its own, first: cut short, the version is none.
-    server:faults { { match = { method = "DELETE", nth = 2 }, fault = "413" } }
+    server:faults { { match = { method = "DELETE" }, fault = "413" } }
     t.error("supabase.too_large", prune, { keep = 1 })
     server:faults {}
-    t.equal(held(bucket, "v3"), "unannounced")
+    t.equal(held(bucket, "v3"), "v3")
+    -- What has lost its manifest is none, and goes with the incomplete ones.
+    bucket:remove { "two-tower/v3/v3/manifest.json" }
     local day = 24 * 3600 * 1000000
     t.equal(prune { now = require("tt.time").now() + day // 2 }, {})
     local removed = prune { now = require("tt.time").now() + 2 * day }

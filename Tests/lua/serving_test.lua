@@ -43,7 +43,9 @@ end)
 
 t.test("an empty payload gives the defaults, an odd one is read as far as it goes", function()
     local bundle = published({ "a" }, { "p" })
-    t.near(serving.input(bundle, {}, NOW), { 0, 0, 0, 0.5, 0, 0, 0, 0, 12 / 23, 0, 0 }, 1e-7)
+    for _, none in ipairs({ {}, false, 7, "x", json.null }) do
+        t.near(serving.input(bundle, none, NOW), { 0, 0, 0, 0.5, 0, 0, 0, 0, 12 / 23, 0, 0 }, 1e-7)
+    end
     t.near(serving.input(bundle, json.decode([[{"profile": null, "decision_stats": {"like_count": "3 likes",
         "nope_count": true, "decision_count": 0, "average_like_hour": -4, "recent_like_at": "soon"},
         "price_stats": {"mean": "1e2", "median": null}, "tags": "a", "performers": ["q", 7, "", "p"]}]]), NOW),
@@ -65,7 +67,27 @@ t.test("artifacts that the consumer could not use are refused", function()
     bundle = published({ "a" }, {})
     bundle.schema.input_dim = 9
     t.error("input_dim", serving.input, bundle, {}, NOW)
-    t.error("serving.artifacts", serving.read, t.tmpdir())
+    bundle = published({}, {})
+    bundle.normalizer.user_numeric.mean_price.std = "1"
+    t.error("normalizer.json has no mean and std of 'mean_price'", serving.input, bundle, {}, NOW)
+    bundle = published({}, {})
+    bundle.schema.segments[1].features = nil
+    t.error("the segment 'numeric' lists no features", serving.input, bundle, {}, NOW)
+    bundle.schema.segments[1] = 7
+    t.error("the consumer expects 'numeric'", serving.input, bundle, {}, NOW)
+    local folder = t.tmpdir()
+    t.error("serving.artifacts", serving.read, folder)
+    local files = { ["feature_schema.json"] = '{"segments":[]}', ["normalizer.json"] = '{"user_numeric":{}}',
+        ["model_meta.json"] = "{}", ["vocab_tag.json"] = '{"tokens":[]}', ["vocab_actress.json"] = '{"tokens":[]}' }
+    for name, text in pairs(files) do fs.write(fs.join(folder, name), text) end
+    t.equal(serving.read(folder).now, nil)
+    for name, text in pairs(files) do
+        for _, odd in ipairs({ '"x"', name ~= "model_meta.json" and "{}" or "1" }) do
+            fs.write(fs.join(folder, name), odd)
+            t.ok(t.error("serving.artifacts", serving.read, folder).message:find(name, 1, true))
+        end
+        fs.write(fs.join(folder, name), text)
+    end
 end)
 
 local function reasons(breaks)
@@ -233,6 +255,10 @@ t.test("verify.lua shows parity, and fails when a function lies", function()
         "--checkpoint", "with/latest.pt")
     t.ok(output:find(("%d users and %d items"):format(USERS, VIDEOS), 1, true), output)
     t.ok(output:find("item  recency_days        0", 1, true), output)
+    local told = json.decode(run_well(work.path, "verify.lua", "parity", "--pg-dsn", dsn, "--log-json")
+        :match('[^\n]*"features"[^\n]*'))
+    t.equal({ #told.features, told.compared.item, #told.breaks }, { #set:features("user") + #set:features("item"),
+        VIDEOS, 0 })
     local db <close> = sql.open(dsn)
     local victim = db:query("SELECT min(user_id::text) AS id FROM user_video_decisions").id[1]
     db:exec(([[ALTER FUNCTION public.tt_user_payloads(uuid[]) RENAME TO tt_true_payloads;

@@ -23,6 +23,36 @@ t.test("hidden statuses decide over another try", function()
     t.equal(again(400, '{"statusCode":"400","error":"InvalidKey","message":"x"}'), nil)
 end)
 
+t.test("a listing that could be followed for ever is refused", function()
+    local requests = 0
+    local function listing(entry)
+        local project = { send = function(_, spec)
+            requests = requests + 1
+            local is_page = spec.json.offset == 0
+            return { status = 200, json = function() return is_page and { entry } or {} end }
+        end }
+        local bucket = storage.bucket(project, "things")
+        return t.error("supabase.rejected", bucket.list, bucket, "a").message
+    end
+    t.equal(listing({ name = "" }), "the listing of 'a' in bucket 'things' holds what is no name; remove that object")
+    listing({ name = "x/y", id = "1" })
+    listing({ id = "1" })
+    listing("x")
+    requests = 0
+    listing({ name = ("x"):rep(100) })
+    t.equal(requests, 11)
+end)
+
+t.test("an answer that is neither an object nor a list is told", function()
+    local answer = { status = 200, url = "http://x/y", json = function() return 7 end }
+    local project = { send = function() return answer end }
+    local bucket = storage.bucket(project, "things")
+    for _, ask in ipairs { bucket.list, bucket.info, bucket.head, function() bucket:remove { "a" } end } do
+        local problem = t.error("supabase.rejected", ask, bucket, "a")
+        t.equal(problem.message, "http://x/y: the answer is neither an object nor a list")
+    end
+end)
+
 t.test("names of buckets are checked", function()
     for _, name in ipairs { "", "a/b" } do t.error("argument", storage.bucket, {}, name) end
 end)

@@ -1,6 +1,8 @@
 local t = require "tt.test"
 local tensor = require "tt.tensor"
 
+local shell = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/shell.lua")
+
 t.test("tables make tensors and come back", function()
     local m = tensor.from_table {{1, 2, 3}, {4, 5, 6}}
     t.equal(m:shape(), {2, 3})
@@ -144,6 +146,8 @@ t.test("indices", function()
     t.equal({#ix, ix[1], ix[3], ix[4]}, {3, 3, 2, nil})
     t.equal(ix:rows({2, 2}):to_table(), {1, 1})
     t.equal(ix:slice(2):to_table(), {1, 2})
+    t.equal(tensor.indices({4, 2}):shift(-1):to_table(), {3, 1})
+    t.error("position 2 at place 2 moved by -2 is not a position", ix.shift, tensor.indices({4, 2}), -2)
     t.equal(tensor.range(4, 6):to_table(), {4, 5, 6})
     t.equal(#tensor.range(1, 0), 0)
     t.error("tensor.value", tensor.indices, {1, 0})
@@ -173,6 +177,20 @@ t.test("memory of dropped tensors is reused", function()
     local peak = tonumber(file:read("a"):match("VmHWM:%s*(%d+)"))
     file:close()
     assert(peak < 1000000, peak .. " kB")
+end)
+
+t.test("a script without products does not load OpenBLAS, and one with them has no threads of OpenBLAS", function()
+    local function threads(code)
+        local pipe = assert(io.popen(shell.quote(shell.program) .. " -e " .. shell.quote(code .. [[
+
+            print(tt.fs.read("/proc/self/maps"):find("libopenblas", 1, true) ~= nil,
+                tt.fs.read("/proc/self/status"):match("Threads:%s*(%d+)"), os.getenv("OPENBLAS_NUM_THREADS"))]])))
+        local output = pipe:read("a")
+        pipe:close()
+        return output
+    end
+    t.equal(threads("local x = tt.tensor.ones {2, 2} + 1"), "false\t1\tnil\n")
+    t.equal(threads("local x = tt.tensor.ones {2, 2}:matmul(tt.tensor.ones {2, 2})"), "true\t1\tnil\n")
 end)
 
 t.test("printing shows shape and values", function()

@@ -177,6 +177,31 @@ t.test("wrong usage exits with 2, and shows no key", function()
     wrong("--db: cannot open a database", "SUPABASE_URL=http://127.0.0.1:9", "--db", "=x")
 end)
 
+t.test("flags of the project's uploads are told to be of no use with a database", function()
+    local output, status = script("", "--parquet", written(3, 3), "--pg-dsn", "host=127.0.0.1 port=1",
+        "--parallel", "4", "--restart", "--batch-size=9")
+    t.equal(status, 1, output)
+    for _, flag in ipairs { "--parallel", "--restart", "--batch-size" } do
+        t.ok(output:find(flag .. " is of no use with a database", 1, true), output)
+    end
+    output = script("", "--parquet", written(3, 3), "--pg-dsn", "host=127.0.0.1 port=1")
+    t.equal(output:find("of no use", 1, true), nil, output)
+end)
+
+t.test("a password in a DSN leaves the list of processes, the rest stays", function()
+    local code = [[
+        require("two_tower.options").parse { name = "it", summary = "Is.", database = true }
+        print((io.open("/proc/self/cmdline"):read("a"):gsub("%z", " "):match("%-%-.*")))
+    ]]
+    for words, shown in pairs { ["--pg-dsn=host=h password=hidden"] = "--pg-dsn=" .. ("*"):rep(22) .. " ",
+        ["--db=sqlite:a.sqlite"] = "--db=sqlite:a.sqlite " } do
+        local output, status = capture(("cd %s && %s"):format(quote(root),
+            shell.words(program, "-e", code, words)))
+        t.equal(status, 0, output)
+        t.equal(output, shown .. "\n")
+    end
+end)
+
 -- ---- straight into PostgreSQL
 
 local function table_of(db, dim)

@@ -87,6 +87,9 @@ tt.cli_help = require "tt.cli_help"
 --- Reads a configuration by a schema, strictly.
 tt.config = require "tt.config"
 
+--- Checks the values of a configuration.
+tt.config_check = require "tt.config_check"
+
 --- CSV files to frames and back.
 tt.csv = require "tt.csv"
 

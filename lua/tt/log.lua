@@ -37,19 +37,44 @@ local function names_secret(name)
     return false
 end
 
+local PASSWORD = "[Pp][Aa][Ss][Ss][Ww][Oo][Rr][Dd]%s*=%s*()"
+
+-- Where the value that starts at a place of a connection string is over. It may be quoted, and a backslash takes the
+-- next character as it is; one whose quote does not close is all that follows.
+local function value_end(text, at)
+    local is_quoted = text:sub(at, at) == "'"
+    local stop = is_quoted and "[\\']" or "[\\%s&]"
+    if is_quoted then at = at + 1 end
+    while true do
+        local found = text:find(stop, at)
+        if not found then return #text + 1 end
+        if text:sub(found, found) ~= "\\" then return is_quoted and found + 1 or found end
+        at = found + 2
+    end
+end
+
 --- Hides passwords inside a text: the one of a URL and the `password=` of a connection string.
 ---
 --- ```lua
 --- assert(tt.log.masked("postgresql://me:hidden@host/db") == "postgresql://me:***@host/db")
 --- assert(tt.log.masked("host=a password='x y' dbname=b") == "host=a password=*** dbname=b")
+--- assert(tt.log.masked([[password='it\'s' dbname=b]]) == "password=*** dbname=b")
 --- ```
 ---@param text string
 ---@return string
 function log.masked(text)
     -- The end of the scheme is enough to know a URL; looking for its start takes the square of a long word's length.
     text = text:gsub("([%w+.-]://[^/%s:@]*):[^/%s]*@", "%1:***@")
-    text = text:gsub("([Pp][Aa][Ss][Ss][Ww][Oo][Rr][Dd]%s*=%s*)'[^']*'", "%1***")
-    return (text:gsub("([Pp][Aa][Ss][Ss][Ww][Oo][Rr][Dd]%s*=%s*)[^'*%s&][^%s&]*", "%1***"))
+    local parts, at = {}, 1
+    for stop in text:gmatch(PASSWORD) do
+        -- One inside of the value before it is gone with it.
+        if stop >= at then
+            local past = value_end(text, stop)
+            parts[#parts + 1] = text:sub(at, stop - 1) .. (past > stop and "***" or "")
+            at = past
+        end
+    end
+    return table.concat(parts) .. text:sub(at)
 end
 
 -- Text as JSON can hold it: bytes that are no UTF-8 are spelled out.

@@ -47,6 +47,8 @@ Bucket.__name = "tt.storage.Bucket"
 
 -- What the service lists by default in one answer; asking for more could meet a limit that looks like the end.
 local PAGE = 100
+-- Bytes of an object's name.
+local LONGEST_NAME = 1024
 -- Objects removed by one request.
 local REMOVED = 100
 -- Longest time of one transfer, however slow the line; one that stands still ends sooner.
@@ -97,8 +99,18 @@ local function send(bucket, spec)
     return response
 end
 
+-- The JSON of an answer, which is an object or a list.
+local function content_of(response)
+    local content = response:json()
+    if type(content) ~= "table" then
+        tt.error("supabase.rejected", ("%s: the answer is neither an object nor a list"):format(response.url),
+            { url = response.url }, 3)
+    end
+    return content
+end
+
 local function send_json(bucket, method, url, value)
-    return send(bucket, { method = method, url = url, json = value, idempotent = true }):json()
+    return content_of(send(bucket, { method = method, url = url, json = value, idempotent = true }))
 end
 
 --- Gives a bucket of a project, as `project:bucket` does. Nothing is sent yet.
@@ -133,7 +145,7 @@ function Bucket:info()
     local response, problem = try(self, { method = "GET", url = "/storage/v1/bucket/" .. escaped(self.name) })
     if problem and problem.code == "supabase.not_found" then return nil end
     if problem then raise(problem, 2) end
-    return response:json()
+    return content_of(response)
 end
 
 --- Makes the bucket if it is not there; one that is there stays as it is.
@@ -175,6 +187,18 @@ local function object_of(name, entry)
     }
 end
 
+-- The whole path of a listed entry. Names are looked at before they are followed: one that is empty or longer than the
+-- service takes would be followed for ever.
+local function path_of(bucket, folder, entry)
+    local name = type(entry) == "table" and text(entry.name)
+    local path = name and (folder == "" and name or folder .. "/" .. name)
+    if not path or name == "" or name:find("/", 1, true) or #path > LONGEST_NAME then
+        tt.error("supabase.rejected", ("the listing of '%s' in bucket '%s' holds what is no name; remove that object")
+            :format(folder, bucket.name), { bucket = bucket.name, path = folder })
+    end
+    return path
+end
+
 -- Adds what lies in one folder, and below it, to `found` by name.
 local function collect(bucket, folder, found)
     local offset, folders = 0, {}
@@ -183,7 +207,7 @@ local function collect(bucket, folder, found)
             prefix = folder, limit = PAGE, offset = offset, sortBy = { column = "name", order = "asc" },
         })
         for _, entry in ipairs(page) do
-            local name = folder == "" and entry.name or folder .. "/" .. entry.name
+            local name = path_of(bucket, folder, entry)
             -- Folders are no objects and have no id.
             if text(entry.id) then found[name] = object_of(name, entry) else folders[name] = true end
         end
@@ -202,7 +226,8 @@ end
 --- end)) -- nobody listens there
 --- ```
 ---
---- Raises what `project:request` does; `supabase.not_found` for a bucket that is not there.
+--- Raises what `project:request` does; `supabase.not_found` for a bucket that is not there; `supabase.rejected` for a
+--- listing with what is no name.
 ---@param prefix? string a folder (default: the whole bucket)
 ---@return tt.storage.Object[] objects empty when there is no such folder
 function Bucket:list(prefix)
@@ -227,7 +252,7 @@ function Bucket:head(path)
     local response, problem = try(self, { method = "GET", url = object_url(self, "info/", path) })
     if problem and problem.code == "supabase.not_found" then return nil end
     if problem then raise(problem, 2) end
-    local entry = response:json()
+    local entry = content_of(response)
     return {
         name = path, size = math.tointeger(tonumber(entry.size)) or 0, content_type = text(entry.content_type),
         cache_control = text(entry.cache_control), etag = unquoted(entry.etag),

@@ -117,6 +117,8 @@ local function step(upload, url, offset)
     if not is_gone(problem) then
         local answer, unknown = send(upload, { method = "HEAD", url = url, headers = {} })
         if not unknown then return offset_of(upload, answer), false, problem end
+        -- The service hides real statuses behind 400, and an answer to HEAD has no body that tells them.
+        if answer.status == 400 then return offset, false, problem end
         if not is_gone(unknown) then raise(unknown) end
     end
     return nil, false, problem

@@ -108,6 +108,7 @@ function supabase.open(opts)
     end
     local url = address(credential(opts.url, "SUPABASE_URL", "--supabase-url", "address"))
     local key = credential(opts.key, "SUPABASE_SERVICE_ROLE_KEY", "--service-role-key", "service role key")
+    errors.conceal(key)
     local retry = false
     if opts.retry ~= false then
         retry = {}
@@ -334,7 +335,8 @@ end
 --- assert(not pcall(total)) -- nobody listens there
 --- ```
 ---
---- The iterator raises what `project:request` does, `json.column`, and `supabase.key` for a row without key.
+--- The iterator raises what `project:request` does, `json.column`, and `supabase.key` for a row without key and for a
+--- server that gives the same page again.
 ---@param name string
 ---@param opts tt.postgrest.PagerOptions
 ---@return fun(): tt.Frame?, tt.postgrest.PageInfo? iterator
@@ -407,8 +409,8 @@ function Project:rpc(name, args, opts)
         headers = { ["content-type"] = "application/json" }, idempotent = opts.idempotent,
     }
     if opts.raw then return response.body end
-    if response.body == nil or response.body == "" then return nil end
-    return json.decode(response.body)
+    if response.body == "" then return nil end
+    return response:json()
 end
 
 --- Gives a bucket of the project's storage.

@@ -62,8 +62,9 @@ local function kind_of(status, code)
     return "rejected"
 end
 
+-- One line without control characters, which a terminal would obey.
 local function shortened(text, length)
-    text = text:gsub("%s+", " ")
+    text = text:gsub("[%s%c]+", " ")
     if #text <= length then return text end
     return text:sub(1, (utf8.offset(text, 0, length + 1) or length + 1) - 1) .. "…"
 end
@@ -73,9 +74,40 @@ local function plain(value)
     return type(value) == "string" and value or type(value) == "table" and json.encode(value) or tostring(value)
 end
 
--- A gateway may repeat the token that it refuses.
+-- Bytes of an answer that are looked at: errors are short, and whoever sends more has nothing more to say.
+local LOOKED_AT = 65536
+-- Shorter keys would hide ordinary words.
+local SHORTEST_KEY = 8
+local keys = {}
+
+--- Hides a key wherever an answer repeats it; the keys that Supabase makes are hidden anyway.
+---
+--- ```lua
+--- tt.supabase_errors.conceal("my own key")
+--- local problem = tt.supabase_errors.problem { status = 401, body = '{"message":"not my own key"}' }
+--- assert(problem.details.message == "not ***")
+--- ```
+---@param key string shorter ones than eight bytes are left alone
+function errors.conceal(key)
+    if #key >= SHORTEST_KEY then keys[key] = (key:gsub("%p", "%%%0")) end
+end
+
+-- A gateway may repeat the key that it refuses. Word by word, so that the time grows with the length alone.
 local function masked(text)
-    return (text:gsub("eyJ[%w_-]+%.[%w_.-]+", "***"):gsub("sb_secret_[%w_-]+", "***"))
+    for _, pattern in pairs(keys) do text = text:gsub(pattern, "***") end
+    return (text:gsub("[%w_.-]+", function(word)
+        local at = word:find("eyJ", 1, true)
+        if at and not word:find("%.[%w_.-]", at + 4) then at = nil end
+        at = at or word:find("sb_secret_", 1, true)
+        return at and word:sub(1, at - 1) .. "***"
+    end))
+end
+
+-- The title of a page; the whole text when it is none.
+local function title_of(text)
+    local _, open = text:find("<title>", 1, true)
+    local close = open and text:find("</title>", open, true)
+    return close and text:sub(open + 1, close - 1) or text
 end
 
 -- The fields of an error body. Tables answer { code, message, details, hint }; buckets answer { statusCode, error,
@@ -83,8 +115,7 @@ end
 local function fields_of(body)
     local ok, content = pcall(json.decode, body)
     if not ok or type(content) ~= "table" then
-        local text = body:match("<title>%s*(.-)%s*</title>") or body
-        return { message = plain(shortened(text, 300)) }
+        return { message = plain(shortened(title_of(body), 300):match("^ ?(.-) ?$")) }
     end
     return {
         status = math.tointeger(tonumber(content.statusCode)),
@@ -114,7 +145,7 @@ end
 ---  `supabase.unavailable`
 function errors.problem(response, request)
     if response.status >= 200 and response.status < 300 then return nil end
-    local fields = fields_of(masked(response.body or ""))
+    local fields = fields_of(masked((response.body or ""):sub(1, LOOKED_AT)))
     local status, code = fields.status or response.status, fields.code
     local kind = kind_of(status, code)
     local said = fields.message or "no message"
@@ -126,6 +157,8 @@ function errors.problem(response, request)
         request and ("%s %s"):format(request.method or "GET", request.url) or "the server's answer",
         status, code and " " .. code or "", shortened(whole, 800))
     local more = advice(kind, code, whole)
+    local wait = kind == "unavailable" and response.headers and response.headers["retry-after"]
+    if wait then more = ("%s; it says Retry-After: %s"):format(more, shortened(wait, 40)) end
     return {
         code = "supabase." .. kind, message = more and ("%s (%s)"):format(message, more) or message,
         details = { status = status, code = code, message = said, hint = fields.hint, details = fields.details,

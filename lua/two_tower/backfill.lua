@@ -31,7 +31,7 @@ Source.__close = function(self) self.db:close() end
 function backfill.windows(since, until_, chunk, undated)
     local ok, list = pcall(function()
         local step, from = time.duration(chunk), time.parse(since)
-        local stop = until_ or from and from + (time.now() - from) // step * step or since
+        local stop = until_ or from and step > 0 and from + (time.now() - from) // step * step or since
         return time.windows(since, stop, step)
     end)
     if not ok then tt.error("usage", list.message or list) end

@@ -50,10 +50,18 @@ local function put_back(target, plan, backup)
 end
 
 -- Runs a step of the refresh before the manifest counts; when it fails, current/ is put back, and the error says how
--- that went.
+-- that went. It is left as it is when it may be complete: where the manifest was sent and cannot be read.
 local function or_put_back(target, plan, backup, step)
     local ok, problem = pcall(step)
     if ok then return end
+    if plan.is_pointer_unknown then
+        if type(problem) == "table" then
+            problem.message = problem.message .. ("\ncurrent/ holds the files of this version; whether its manifest is "
+                .. "already this version's too, or still that of '%s', cannot be told until this is run again")
+                :format(plan.before or "none")
+        end
+        error(problem, 0)
+    end
     local back, trouble = pcall(put_back, target, plan, backup)
     if type(problem) == "table" then
         problem.message = problem.message .. (back and "\ncurrent/ holds what it held before"
@@ -94,12 +102,16 @@ local function plan_refresh(target, files, backup)
 end
 
 -- Sends the manifest of `current/`. When the answer is lost, reading tells whether it came to be.
-local function send_pointer(target, folder, file)
+local function send_pointer(target, plan, folder)
+    local file = plan.pointer[1]
+    plan.is_pointer_sent = true
     local ok, problem = pcall(target.send, target, CURRENT, folder, { file }, true)
     if ok then return end
     local read, content = pcall(target.bucket.download, target.bucket, target:base(CURRENT) .. "/" .. MANIFEST,
         { fresh = true })
-    if not (read and content.sha256 == file.sha256) then error(problem, 0) end
+    if read and content.sha256 == file.sha256 then return end
+    plan.is_pointer_unknown = not read and not (type(content) == "table" and content.code == "supabase.not_found")
+    error(problem, 0)
 end
 
 --- Brings `current/` to a version whose files lie in a folder: every other file first, its manifest last; then what the
@@ -130,10 +142,7 @@ function current.refresh(target, folder, version, files, options)
             target:send(CURRENT, folder, plan.others, true)
             -- Readers must be able to get every file before the manifest sends them there.
             view:await(plan.others)
-            if plan.pointer[1] then
-                plan.is_pointer_sent = true
-                send_pointer(target, folder, plan.pointer[1])
-            end
+            if plan.pointer[1] then send_pointer(target, plan, folder) end
         end)
     end
     view:await(files, plan.held[MANIFEST] and plan.held[MANIFEST].sha256)

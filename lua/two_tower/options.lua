@@ -36,6 +36,7 @@ local LOG = {
 ---@param spec { name: string, summary: string, options?: table[], positional?: table[], examples?: string[],
 ---  database?: true|"optional", config?: boolean, remote?: boolean, rpc?: boolean, exclusive?: table[] }
 ---@return table options
+---@return table<string, string> origin of those that are no defaults, as `cli.parse` gives it
 function options.parse(spec)
     local all, exclusive = {}, { table.unpack(spec.exclusive or {}) }
     local function add(list) table.move(list, 1, #list, #all + 1, all) end
@@ -48,10 +49,24 @@ function options.parse(spec)
     if spec.remote then add(REMOTE) end
     add(spec.options or {})
     add(LOG)
-    local given = cli.parse({ name = spec.name, summary = spec.summary, options = all, positional = spec.positional,
-        exclusive = exclusive, examples = spec.examples })
+    local given, origin = cli.parse({ name = spec.name, summary = spec.summary, options = all,
+        positional = spec.positional, exclusive = exclusive, examples = spec.examples })
     log.configure({ json = given.log_json })
-    return given
+    -- Others see a command line; a path or a host on it may stay.
+    for _, dsn in pairs(given) do
+        if type(dsn) == "string" and log.masked(dsn) ~= dsn then cli.conceal(dsn) end
+    end
+    return given, origin
+end
+
+--- Warns of flags that were given and are of no use.
+---@param origin table<string, string> as `options.parse` gives it
+---@param flags string[]
+---@param why string
+function options.warn_unused(origin, flags, why)
+    for _, flag in ipairs(flags) do
+        if origin[flag:sub(3):gsub("-", "_")] == "flag" then log.warn(("%s is of no use %s"):format(flag, why)) end
+    end
 end
 
 --- Opens a database that a flag names.

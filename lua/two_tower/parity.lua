@@ -37,18 +37,20 @@ local SINGLES = 1000
 ---@field now integer
 
 -- Keeps the row with the largest difference of a feature; `pairs_` has id, a and b.
-local function note(found, entity, feature, pairs_)
+local function note(rows, entity, feature, pairs_)
     local worst = pairs_:with({
         { "absolute", "abs(a - b)" },
         { "larger", "greatest(abs(a), abs(b))" },
         -- What is not finite differs from everything.
         { "scaled", "if(absolute < 1e300, absolute / greatest(1, larger), 1e300)" },
     }):sort({ "-scaled", "-absolute", "id" }):head(1)
-    local key = entity .. "/" .. feature
-    local best = found[key]
+    local best
+    for _, row in ipairs(rows) do
+        if row.entity == entity and row.feature == feature then best = row end
+    end
     if not best then
         best = { entity = entity, feature = feature, absolute = 0.0, relative = 0.0, ok = true, scaled = 0.0 }
-        found[key], found[#found + 1] = best, best
+        rows[#rows + 1] = best
     end
     if #worst > 0 and worst.scaled[1] > best.scaled then
         best.absolute, best.scaled, best.id = worst.absolute[1], worst.scaled[1], worst.id[1]

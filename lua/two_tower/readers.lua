@@ -91,7 +91,7 @@ end
 function View:await(files, before)
     local deadline, pause, waiting = time.monotonic() + self.settle_s, 0.5, files
     while #waiting > 0 do
-        local got, wrong, names = read(self, waiting), {}, {}
+        local got, wrong, names, answer = read(self, waiting), {}, {}, nil
         for _, file in ipairs(waiting) do
             local content = got[file.path]
             if not content or content.sha256 ~= file.sha256 then
@@ -100,14 +100,16 @@ function View:await(files, before)
                         .. "it holds now is theirs or mixed; publish again, one after the other", nil, 2)
                 end
                 wrong[#wrong + 1], names[#names + 1] = file, file.path
+                answer = answer or content and content.problem and ("HTTP %d: %s"):format(content.status,
+                    content.problem)
             end
         end
         waiting = wrong
         if #waiting > 0 then
             if time.monotonic() + pause > deadline then
-                tt.error("publication.stale", ("readers of current/ still get other bytes of %s after %g s: a cache on "
-                    .. "the way, or another publisher; see --verify current"):format(table.concat(names, ", "),
-                    self.settle_s), nil, 2)
+                tt.error("publication.stale", ("readers of current/ still get %s of %s after %g s: a cache on the way, "
+                    .. "or another publisher; see --verify current"):format(answer and ("no bytes (%s)"):format(answer)
+                    or "other bytes", table.concat(names, ", "), self.settle_s), nil, 2)
             end
             if pause == 0.5 then log.info("waiting for caches on the way", { files = table.concat(names, ", ") }) end
             time.sleep(pause)
@@ -212,6 +214,9 @@ function readers.layout(rows, right)
     local widths, lines = {}, {}
     for _, cells in ipairs(rows) do
         for index, cell in ipairs(cells) do
+            -- Names and headers are others' words; a terminal would obey what is in them.
+            cell = cell:gsub("%c", "?")
+            cells[index] = cell
             widths[index] = math.max(widths[index] or 0, utf8.len(cell) or #cell)
         end
     end

@@ -15,7 +15,7 @@ local samples = {}
 --- What a model is trained on: no frames, which are large.
 ---@class two_tower.Sides
 ---@field train two_tower.Side
----@field val two_tower.Side
+---@field val two_tower.Side in the order of its items
 ---@field likes tt.Tensor likes of each item on the training side
 
 ---@class two_tower.Samples
@@ -84,6 +84,21 @@ local function assemble(side, index, drawn_users, drawn_items)
     }
 end
 
+-- The same samples in the order of their items.
+local function by_item(side)
+    local _ <close> = side.user
+    local _ <close> = side.item
+    local _ <close> = side.label
+    local sorted <close> = columns.frame({ { "user", features.to_column(side.user) },
+        { "item", features.to_column(side.item) }, { "label", features.to_column(side.label) } }):sort("item")
+    return {
+        user = features.indices(sorted.user),
+        item = features.indices(sorted.item),
+        label = features.to_tensor(sorted.label),
+        n = side.n,
+    }
+end
+
 -- Likes of each video among some decisions.
 local function likes(videos, decisions)
     local counts = decisions:group_by({ "video_id", "decision_type" }):count():filter("decision_type == 'like'")
@@ -126,7 +141,7 @@ function samples.build(data, config)
         users = users,
         fitted = columns.frame({ { "fitted", fitted } }):filter(known).fitted,
         val = val,
-        sides = { likes = likes(data.videos, train), train = side(train, 1), val = side(val, 2) },
+        sides = { likes = likes(data.videos, train), train = side(train, 1), val = by_item(side(val, 2)) },
     }
 end
 

@@ -42,16 +42,21 @@ local function refuse(message, ...) tt.error("serving.artifacts", message:format
 ---@param folder string
 ---@return two_tower.Published
 function serving.read(folder)
-    local function read(name)
+    local function read(name, key)
         local path = fs.join(folder, name)
         if not fs.exists(path) then refuse("'%s' is missing; run the export stage, or name the folder", path) end
-        return json.read(path)
+        local content = json.read(path)
+        if type(content) ~= "table" then refuse("'%s' holds no JSON object", path) end
+        -- What is inside of these is looked at where it is used.
+        if key and type(content[key]) ~= "table" then refuse("'%s' has no '%s'", path, key) end
+        return content
     end
-    local published = { schema = read(artifacts.SCHEMA), normalizer = read(artifacts.NORMALIZER), vocabularies = {},
-        meta = read(artifacts.META) }
+    local published = { schema = read(artifacts.SCHEMA, "segments"), vocabularies = {},
+        normalizer = read(artifacts.NORMALIZER, "user_numeric"), meta = read(artifacts.META) }
     for _, segment in ipairs(consumer.SEGMENTS) do
         if segment.vocabulary then
-            published.vocabularies[segment.vocabulary] = read(artifacts.vocabulary_file(segment.vocabulary)).tokens
+            local name = artifacts.vocabulary_file(segment.vocabulary)
+            published.vocabularies[segment.vocabulary] = read(name, "tokens").tokens
         end
     end
     published.now = consumer.time(published.meta.reference_time)
@@ -65,6 +70,7 @@ end
 ---@return number[] input each rounded to float32
 ---@return string[] names of the slots, for messages
 function serving.input(published, payload, now)
+    payload = type(payload) == "table" and payload or {}
     local input, names = {}, {}
     local function add(name, value)
         input[#input + 1] = string.unpack("<f", string.pack("<f", value))
@@ -72,14 +78,18 @@ function serving.input(published, payload, now)
     end
     for index, segment in ipairs(published.schema.segments) do
         local expected = consumer.SEGMENTS[index]
-        if not expected or segment.name ~= expected.name then
-            refuse("segment %d is '%s', the consumer expects '%s'", index, tostring(segment.name),
+        local found = type(segment) == "table" and segment.name
+        if not expected or found ~= expected.name then
+            refuse("segment %d is '%s', the consumer expects '%s'", index, tostring(found),
                 expected and expected.name or "no more")
         end
         if segment.name == "numeric" then
+            if type(segment.features) ~= "table" then refuse("the segment 'numeric' lists no features") end
             for _, name in ipairs(segment.features) do
-                local scale = consumer.at(published.normalizer, "user_numeric." .. name)
-                if not scale then refuse("%s says nothing about '%s'", artifacts.NORMALIZER, name) end
+                local scale = published.normalizer.user_numeric[name]
+                if type(scale) ~= "table" or type(scale.mean) ~= "number" or type(scale.std) ~= "number" then
+                    refuse("%s has no mean and std of '%s'", artifacts.NORMALIZER, name)
+                end
                 local value = consumer.known[name] and consumer.known[name](payload, now) or 0.0
                 add(name, (value - scale.mean) / scale.std)
             end

@@ -115,15 +115,14 @@ function shelf.list(target)
     return list, current
 end
 
--- The manifest goes first, so that a version that is half gone is none.
+-- In one request, which the service does wholly or not at all. A bundle of more files than it takes at once goes in
+-- several, the manifest with the first: a version that is half gone is none.
 local function remove(target, name)
     local base, names = target:base(name), {}
     local objects = target:objects(name)
-    if objects[MANIFEST] then target.bucket:remove({ base .. "/" .. MANIFEST }) end
-    for path in pairs(objects) do
-        if path ~= MANIFEST then names[#names + 1] = base .. "/" .. path end
-    end
-    table.sort(names)
+    for path in pairs(objects) do names[#names + 1] = base .. "/" .. path end
+    local pointer = base .. "/" .. MANIFEST
+    table.sort(names, function(a, b) return a ~= b and (a == pointer or b ~= pointer and a < b) end)
     target.bucket:remove(names)
 end
 

@@ -19,6 +19,8 @@ local sync = {}
 
 -- A table is read at most so many times when its number of rows changes meanwhile.
 local ATTEMPTS = 3
+-- How often counting a table may run into the server's statement timeout.
+local TIMEOUTS = 3
 
 sync.PAGE_SIZE = 1000
 sync.OVERLAP = "1h"
@@ -41,6 +43,7 @@ sync.OVERLAP = "1h"
 ---@field phase "check"|"pages"|"count"|"done" check: whether what was received before an interruption still counts
 ---@field attempt integer
 ---@field requests integer
+---@field timeouts integer of counting, in a row
 
 local function begin_pages(job)
     local select, columns = tables.request(job.plan)
@@ -117,9 +120,18 @@ local function take_page(run, job, request, response)
         total = job.pager.total or sql.null })
 end
 
+-- The number of rows that the server tells; nil when it took too long and is to be asked again.
 local function counted(job, request, response)
     local problem = supabase.problem(response, request)
-    if problem then tt.error(problem.code, problem.message, problem.details) end
+    if problem then
+        job.timeouts = job.timeouts + 1
+        if problem.code ~= "supabase.timeout_57014" or job.timeouts == TIMEOUTS then
+            tt.error(problem.code, problem.message, problem.details)
+        end
+        log.warn("statement timeout while counting, asking again", { table = job.plan.name })
+        return nil
+    end
+    job.timeouts = 0
     return postgrest.total(response.headers["content-range"]) or tt.error("supabase.count",
         ("remote table '%s': the server did not say how many rows there are"):format(job.plan.name),
         { table = job.plan.name })
@@ -134,6 +146,7 @@ end
 
 local function take_check(run, job, request, response)
     local now = counted(job, request, response)
+    if not now then return end
     if now == job.state.total then
         if job.state.status == "complete" then return complete(run, job) end
     else
@@ -146,6 +159,7 @@ end
 
 local function take_count(run, job, request, response)
     local after, received = counted(job, request, response), job.state.received
+    if not after then return end
     local before = job.pager.total or received
     if received == before and received == after then return complete(run, job) end
     start_over(run, job, { before = before, received = received, after = after })
@@ -252,7 +266,7 @@ local function make_jobs(run, plans, since, opts)
     for index, plan in ipairs(plans) do
         local state = states[plan.name]
         if resumed then restore_columns(plan, state) end
-        jobs[index] = { plan = plan, state = state, attempt = 1, requests = 0,
+        jobs[index] = { plan = plan, state = state, attempt = 1, requests = 0, timeouts = 0,
             page_size = opts.page_size or sync.PAGE_SIZE, filters = filters_of(run, since, state.started_at),
             phase = "done" }
         if state.status == "complete" or state.status == "open" and state.received > 0 then

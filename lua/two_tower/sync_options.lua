@@ -1,6 +1,5 @@
 --- The flags of a sync, for the scripts that run one.
 
-local log = require("tt.log")
 local time = require("tt.time")
 
 local sync_options = {}
@@ -55,14 +54,9 @@ function sync_options.read(given)
         restart = given.restart }
 end
 
---- Warns of flags that are given without the one that they belong to.
----@param given table
----@param owner string
-function sync_options.warn_unused(given, owner)
-    for _, flag in ipairs(FLAGS) do
-        local value = given[flag.flag:sub(3):gsub("-", "_")]
-        if value then log.warn(("%s is of no use without %s"):format(flag.flag, owner)) end
-    end
-end
+--- The flags' names.
+---@type string[]
+sync_options.NAMES = {}
+for index, flag in ipairs(FLAGS) do sync_options.NAMES[index] = flag.flag end
 
 return sync_options

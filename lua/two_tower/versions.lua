@@ -56,8 +56,9 @@ end
 
 -- Manifests
 
+-- Whether a path stays inside of the folder it is put behind.
 local function is_safe(path)
-    if type(path) ~= "string" or path == "" or path:find("[%c\\]") or path == versions.MANIFEST then return false end
+    if type(path) ~= "string" or path == "" or path:find("[%c\\]") then return false end
     for part in (path .. "/"):gmatch("(.-)/") do
         if part == "" or part == "." or part == ".." then return false end
     end
@@ -81,7 +82,9 @@ function versions.read_manifest(text, where)
     if type(content.model_version) ~= "string" then refuse("has no model_version") end
     local files, seen = {}, {}
     for index, file in ipairs(content.files) do
-        if type(file) ~= "table" or not is_safe(file.path) then refuse("has no usable path in files[%d]", index) end
+        if type(file) ~= "table" or not is_safe(file.path) or file.path == versions.MANIFEST then
+            refuse("has no usable path in files[%d]", index)
+        end
         if type(file.sha256) ~= "string" or not file.sha256:match("^%x+$") or #file.sha256 ~= 64
             or math.type(file.size) ~= "integer" or file.size < 0 then
             refuse("needs sha256 and size of '%s'", file.path)
@@ -226,6 +229,8 @@ local function bar_of(what, name, total)
 end
 
 --- Reads files of a version into a folder.
+---
+--- Raises `publication.name` for an object whose name leads out of the folder.
 ---@param name string
 ---@param files { path: string, size: integer }[]
 ---@param folder string
@@ -233,6 +238,10 @@ end
 function Target:fetch(name, files, folder)
     local items, contents = {}, {}
     for index, file in ipairs(files) do
+        if not is_safe(file.path) then
+            tt.error("publication.name", ("the bucket holds '%s/%s', whose name is no path of a file; remove it")
+                :format(self:base(name), file.path), { path = file.path }, 2)
+        end
         local save = fs.join(folder, file.path)
         fs.mkdir(fs.dirname(save))
         items[index] = { path = self:base(name) .. "/" .. file.path, save = save, file = file }

@@ -1,17 +1,13 @@
 // Loops over float32 blocks, one file per family. All blocks are contiguous and row-major; sizes are element counts.
-// Every kernel is compiled for several processors and picked at load time. Sums use a fixed number of lanes and no
-// contraction, so that a result depends on the data alone, not on the processor or on who calls from which thread.
+// Every kernel is compiled for several processors and picked when it is called. Sums use a fixed number of lanes and,
+// but for products, no contraction, so that a result depends on the data alone, not on the processor or on who calls
+// from which thread.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 
-// Another set to test: -Xcc -DTT_KERNEL= for the portable one, or with __attribute__((target("arch=x86-64-v3"))).
-#if defined(TT_KERNEL)
-#elif defined(__x86_64__)
-#define TT_KERNEL __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define TT_KERNEL
-#endif
+// The set of kernels in use, "portable", "avx2" or "avx512": the best this processor has, or what TT_KERNELS asks for.
+const char *tt_kernel_set_name(void);
 
 // Elementwise -------------------------------------------------------------------------------------------------------
 
@@ -70,6 +66,22 @@ void tt_select_begin(float *values, int32_t *at, long count);
 long tt_select_offer(float *values, int32_t *at, const float *x, long n, long width, long k, int32_t first);
 void tt_select_end(float *values, int32_t *at, long n, long k);
 
+// Products ----------------------------------------------------------------------------------------------------------
+
+// c (m, n) = a (m, k) times b (k, n) for an `a` that is mostly zero; what is zero costs nothing, even beside an infinity.
+// Marks tell where `a` is not zero: m rows of tt_words(k) words.
+long tt_words(long k);
+// Returns how many elements of a (n, k) are not zero.
+long tt_mark_nonzero(uint64_t *marks, const float *a, long n, long k);
+// b in the order the product reads it, tt_packed_count(k, n) elements; b is (n, k) when transposed.
+long tt_packed_count(long k, long n);
+void tt_pack(float *packed, const float *b, long k, long n, bool transposed);
+// Rows first ..< last of c.
+void tt_marked_product(float *c, const float *a, const uint64_t *marks, const float *packed, long first, long last,
+                       long k, long n);
+// out (m, n) = x (n, m) transposed.
+void tt_turn(float *out, const float *x, long n, long m);
+
 // Losses ------------------------------------------------------------------------------------------------------------
 
 // Mean of max(x, 0) - x * y + log(1 + exp(-|x|)).
@@ -97,9 +109,8 @@ void tt_bias_relu_dropout(float *x, const float *bias, long first, long n, long 
 void tt_relu_dropout_backward(float *dx, float *db, const float *g, const float *y, long n, long d, float scale);
 
 // A batch of n samples, each one of m rows: those of row u are samples[starts[u]] ..< samples[starts[u + 1]], ascending.
-// Dense parts come by sample, n rows of width d0; sparse parts by row: entries offsets[u] ..< offsets[u + 1], each a
-// column (already counted from the start of the whole row) and a value. What a row gives is worked out once for all of
-// its samples.
+// Rows have a dense part, m of width d0, and sparse parts: entries offsets[u] ..< offsets[u + 1], each a column
+// (counted from the start of the whole row) and a value. What a row gives is worked out once for all of its samples.
 typedef struct {
     long n, m, d0;
     const float *dense;
@@ -118,22 +129,29 @@ long tt_group_scratch(long n);
 void tt_sparse_linear(float *y, tt_rows x, const float *weight, const float *bias, long first, long last, long d,
                       bool relu, tt_dropout drop);
 
-// The same entries by column: those of column c are starts[c] ..< starts[c + 1], each with its row's first sample, in
-// the order of rows.
+// The same for rows that are not so sparse, in two steps. out (m, width): each row as a whole, once.
+void tt_expand_rows(float *out, tt_rows x, long width);
+// Samples of the rows first ..< last of y (n, d) = dropout(relu(z + bias)), z (m, d) by row.
+void tt_spread_rows(float *y, const float *z, tt_rows x, const float *bias, long first, long last, long d, bool relu,
+                    tt_dropout drop);
+
+// sums (m, d): of g (n, d) over each row's samples.
+void tt_sum_samples(float *sums, const float *g, tt_rows x, long d);
+// The same of what tt_relu_dropout_backward gives, with its db.
+void tt_spread_backward(float *sums, float *db, const float *g, const float *y, tt_rows x, long d, float scale);
+
+// The entries by column: those of column c are starts[c] ..< starts[c + 1], each with its row, ascending.
 typedef struct {
     long first, width;      // columns first ..< width have entries
     const int32_t *starts;  // width + 1
-    const int32_t *samples;
+    const int32_t *rows;
     const float *values;
 } tt_entries;
 
-// `samples` and `values` hold as many as x has entries.
-void tt_group_entries(int32_t *starts, int32_t *samples, float *values, tt_rows x, long width);
-// Columns from ..< to of rows x.first ..< x.width of the weight gradient dw (width, d); g holds the sum over a row's
-// samples at the first one.
+// `rows` and `values` hold as many as x has entries.
+void tt_group_entries(int32_t *starts, int32_t *rows, float *values, tt_rows x, long width);
+// Columns from ..< to of rows x.first ..< x.width of the weight gradient dw (width, d), for g (m, d) by row.
 void tt_sparse_linear_backward(float *dw, const float *g, tt_entries entries, long d, long from, long to);
-// Columns from ..< to of g (n, d): adds those of a row's other samples to the first one's.
-void tt_sum_samples(float *g, tt_rows x, long d, long from, long to);
 
 // Optimizers --------------------------------------------------------------------------------------------------------
 

@@ -297,36 +297,3 @@ enum PlainWriter {
         }
     }
 }
-
-/// Whether bytes are well-formed UTF-8, as the Unicode standard's table 3-7 has it.
-enum UTF8Check {
-    static func isValid(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-        let raw = UnsafeRawBufferPointer(bytes)
-        var at = 0
-        while at + 8 <= raw.count, raw.loadUnaligned(fromByteOffset: at, as: UInt64.self) & 0x8080_8080_8080_8080 == 0 {
-            at += 8
-        }
-        while at < bytes.count {
-            let lead = bytes[at]
-            at += 1
-            if lead < 0x80 { continue }
-            let trailing: Int
-            var low: UInt8 = 0x80
-            var high: UInt8 = 0xBF
-            switch lead {
-            case 0xC2...0xDF: trailing = 1
-            case 0xE0...0xEF:
-                trailing = 2
-                if lead == 0xE0 { low = 0xA0 } else if lead == 0xED { high = 0x9F }
-            case 0xF0...0xF4:
-                trailing = 3
-                if lead == 0xF0 { low = 0x90 } else if lead == 0xF4 { high = 0x8F }
-            default: return false
-            }
-            guard trailing <= bytes.count - at, bytes[at] >= low, bytes[at] <= high else { return false }
-            for index in 1..<max(trailing, 1) where bytes[at + index] & 0xC0 != 0x80 { return false }
-            at += trailing
-        }
-        return true
-    }
-}

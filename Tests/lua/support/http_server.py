@@ -6,6 +6,8 @@
     /busy            503 that asks to come back in a minute
     /data/N          N bytes, gzipped
     /short           a body that ends before its time
+    /interim/N       an answer of that status alone, which announces another one, and no more
+    /upgrade         another protocol
     /redirect?URL    to that place
     /hang            nothing
 """
@@ -54,6 +56,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200, gzip.compress(bytes(i * 31 % 256 for i in range(int(parts[1])))), Content_Encoding="gzip")
         elif parts[0] == "short":
             self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nnot all")
+            self.close_connection = True
+        elif parts[0] == "interim":
+            self.wfile.write(b"HTTP/1.1 " + parts[1].encode() + b" Wait\r\n\r\n")
+            self.close_connection = True
+        elif parts[0] == "upgrade":
+            self.wfile.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\nwords of it")
             self.close_connection = True
         elif parts[0] == "redirect":
             self.answer(302, Location=query)

@@ -1,3 +1,27 @@
+/// Bytes that should be UTF-8.
+public enum UTF8Check {
+    /// Whether they are well-formed: a text that Unicode has, and nothing else.
+    public static func isValid(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard let start = bytes.baseAddress else { return true }
+        let raw = UnsafeRawPointer(start)
+        var at = 0
+        while at < bytes.count {
+            if at + 8 <= bytes.count,
+                raw.loadUnaligned(fromByteOffset: at, as: UInt64.self) & 0x8080_8080_8080_8080 == 0
+            {
+                at += 8
+            } else if start[at] < 0x80 {
+                at += 1
+            } else {
+                let length = utf8SequenceLength(start + at, bytes.count - at)
+                if length == 0 { return false }
+                at += length
+            }
+        }
+        return true
+    }
+}
+
 /// The length of the well-formed sequence of two to four bytes at `start`, of which `available` can be read; 0 when it
 /// is ill-formed (Unicode, table 3-7: nothing overlong, no surrogates, nothing above U+10FFFF).
 @inline(__always) func utf8SequenceLength(_ start: UnsafePointer<UInt8>, _ available: Int) -> Int {

@@ -1,0 +1,91 @@
+import Base
+import CKernels
+import Glibc
+import Testing
+
+@testable import Tensors
+
+/// Products that skip zeros, against plain ones.
+@Suite struct ProductTests {
+    /// (m, n, k): of whole tiles, of parts of tiles, of less than a register.
+    static let sizes = [
+        (256, 256, 512), (37, 130, 70), (20, 48, 64), (8, 17, 100), (9, 1, 1), (130, 300, 65), (64, 96, 8),
+    ]
+
+    private func matrix(_ rows: Int, _ columns: Int, seed: UInt64, zeros: Bool) -> Tensor {
+        let values = Tensor.normal([rows, columns], seed: seed)
+        if zeros { for index in 0..<values.count where values.pointer[index] < 0.2 { values.pointer[index] = 0 } }
+        return values
+    }
+
+    @Test(arguments: sizes) func skippingZerosChangesNothing(_ m: Int, _ n: Int, _ k: Int) throws {
+        for (transposeA, transposeB) in [(false, false), (false, true), (true, false)] {
+            for zerosOnTheLeft in [true, false] {
+                let a = matrix(transposeA ? k : m, transposeA ? m : k, seed: 1, zeros: zerosOnTheLeft)
+                let b = matrix(transposeB ? n : k, transposeB ? k : n, seed: 2, zeros: !zerosOnTheLeft)
+                let plain = Tensor(zeros: [m, n])
+                try Tensor.multiply(
+                    plain.pointer, a.pointer, transposeA: transposeA, b.pointer, transposeB: transposeB, m: m, n: n,
+                    k: k)
+                let found = Tensor.normal([m, n], seed: 3)
+                var finished = 0
+                let before = Threads.count
+                Threads.count = 1
+                defer { Threads.count = before }
+                try Product.run(
+                    found.pointer, .init(a.pointer, transposed: transposeA), .init(b.pointer, transposed: transposeB),
+                    m: m, n: n, k: k
+                ) { first, count in
+                    #expect(first == finished)
+                    finished += count
+                }
+                #expect(finished == m)
+                for index in 0..<(m * n) {
+                    let (one, other) = (plain.pointer[index], found.pointer[index])
+                    guard abs(one - other) <= 2e-5 * max(1, abs(one)) else {
+                        Issue.record("\(m) × \(n) × \(k): \(other) at \(index), not \(one)")
+                        break
+                    }
+                }
+            }
+        }
+    }
+
+    /// Which side is skipped is told by an infinity that meets a zero: the plain product makes it NaN.
+    @Test func zerosAreSkippedWhereTheyAreMany() throws {
+        for (zeros, skips) in [(20, true), (4, false)] {
+            let a = Tensor(shape: [8, 32], repeating: 1)
+            for row in 0..<8 { for place in 0..<zeros { a.pointer[row * 32 + place] = 0 } }
+            let b = Tensor(shape: [32, 3], repeating: 1)
+            b.pointer[0] = .infinity
+            let c = Tensor(zeros: [8, 3])
+            try Product.run(c.pointer, .init(a.pointer), .init(b.pointer), m: 8, n: 3, k: 32)
+            #expect(c.pointer[0].isNaN != skips)
+            #expect(c.pointer[1] == Float(32 - zeros))
+        }
+    }
+
+    @Test func whatIsNotANumberReachesTheResult() throws {
+        let a = Tensor(zeros: [8, 70])
+        a.pointer[70 + 69] = .nan
+        let c = Tensor(zeros: [8, 20])
+        try Product.run(
+            c.pointer, .init(a.pointer), .init(Tensor(shape: [70, 20], repeating: 1).pointer), m: 8, n: 20, k: 70)
+        for index in 0..<c.count { #expect(c.pointer[index].isNaN == (index / 20 == 1)) }
+    }
+
+    @Test func theEnvironmentChoosesTheKernels() {
+        let name = String(cString: tt_kernel_set_name())
+        if let wanted = getenv("TT_KERNELS"), wanted.pointee != 0 { #expect(name == String(cString: wanted)) }
+        #expect(["portable", "avx2", "avx512"].contains(name))
+    }
+
+    @Test(arguments: [(1, 1), (16, 16), (33, 70), (64, 48)]) func turningTransposes(_ n: Int, _ m: Int) {
+        let x = Tensor.normal([n, m], seed: 4)
+        let out = Tensor(zeros: [m, n])
+        tt_turn(out.pointer, x.pointer, n, m)
+        for row in 0..<n {
+            for column in 0..<m { #expect(out.pointer[column * n + row] == x.pointer[row * m + column]) }
+        }
+    }
+}
