@@ -6,6 +6,11 @@ func library(_ name: String, _ pkgConfig: String, _ package: String) -> Target {
     .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
 }
 
+// Where every row of a table passes, checks of exclusive access cost as much as the work itself. Debug builds keep them.
+let unchecked: [SwiftSetting] = [
+    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
+]
+
 // Target names are the rooms of docs/architecture.md; every arrow points up this list.
 let targets: [Target] = [
     library("CLua", "lua5.4", "liblua5.4-dev"),
@@ -19,6 +24,7 @@ let targets: [Target] = [
     library("CSnappy", "snappy", "libsnappy-dev"),
     library("CLZ4", "liblz4", "liblz4-dev"),
     .target(name: "CSystem"),
+    .target(name: "CDigest"),
     .target(name: "CLuaBridge", dependencies: ["CLua", "CSystem"]),
     .target(name: "COpenBLAS"),
     .target(name: "CPostgres"),
@@ -27,12 +33,12 @@ let targets: [Target] = [
     .target(name: "CKernels"),
     .target(name: "CCarried"),
 
-    .target(name: "Base", dependencies: ["CSystem", "CJansson", "CCrypto", "CYAML"]),
-    .target(name: "Frames", dependencies: ["Base"]),
+    .target(name: "Base", dependencies: ["CSystem", "CDigest", "CJansson", "CCrypto", "CYAML"]),
+    .target(name: "Frames", dependencies: ["Base"], swiftSettings: unchecked),
     .target(name: "Tensors", dependencies: ["Base", "COpenBLAS", "CKernels"]),
-    .target(name: "SQL", dependencies: ["Base", "Frames", "CPostgres", "CSQLite"]),
+    .target(name: "SQL", dependencies: ["Base", "Frames", "CPostgres", "CSQLite"], swiftSettings: unchecked),
     .target(name: "Parquet", dependencies: ["Base", "Frames", "CCodecs"]),
-    .target(name: "Features", dependencies: ["Base", "Frames", "Tensors"]),
+    .target(name: "Features", dependencies: ["Base", "Frames", "Tensors"], swiftSettings: unchecked),
     .target(name: "Networks", dependencies: ["Base", "Tensors", "CKernels"]),
     .target(name: "Training", dependencies: ["Base", "Tensors", "Networks", "CKernels"]),
     .target(name: "Checkpoints", dependencies: ["Base", "Tensors", "CZlib"]),

@@ -47,12 +47,37 @@ public final class Buffer<Element>: @unchecked Sendable {
     /// Memory for a buffer that grows before it is adopted, aligned as every buffer is.
     @inlinable public static func allocate(_ capacity: Int) -> UnsafeMutablePointer<Element> {
         let bytes = max(capacity * MemoryLayout<Element>.stride, 1)
-        return UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
-            .bindMemory(to: Element.self, capacity: capacity)
+        let memory =
+            bytes < LargePages.worthwhile
+            ? UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64) : LargePages.allocate(bytes)
+        return memory.bindMemory(to: Element.self, capacity: capacity)
+    }
+
+    /// Memory that is still to grow: a large one gets room for eight times as much, which costs nothing until it is used.
+    @inlinable public static func growing(_ capacity: Int) -> (pointer: UnsafeMutablePointer<Element>, capacity: Int) {
+        let stride = MemoryLayout<Element>.stride
+        guard capacity * stride >= LargePages.worthwhile else { return (allocate(capacity), capacity) }
+        let (memory, bytes) = LargePages.reserve(8 * capacity * stride, least: capacity * stride)
+        return (memory.bindMemory(to: Element.self, capacity: bytes / stride), bytes / stride)
+    }
+
+    /// Ends the growth of memory from `growing`. False when it is small, and keeps its size.
+    @inlinable public static func trim(
+        _ pointer: UnsafeMutablePointer<Element>, capacity: Int, to count: Int
+    ) -> Bool {
+        guard capacity * MemoryLayout<Element>.stride >= LargePages.worthwhile, LargePages.mayOwn(pointer) else {
+            return false
+        }
+        return LargePages.trim(pointer, to: count * MemoryLayout<Element>.stride)
+    }
+
+    /// Gives memory from `allocate` back.
+    @inlinable public static func free(_ pointer: UnsafeMutablePointer<Element>) {
+        if LargePages.mayOwn(pointer) { LargePages.deallocate(pointer) } else { pointer.deallocate() }
     }
 
     @inlinable deinit {
-        if let release { release(pointer, byteCount) } else { pointer.deallocate() }
+        if let release { release(pointer, byteCount) } else { Self.free(pointer) }
     }
 
     @inlinable public subscript(index: Int) -> Element {

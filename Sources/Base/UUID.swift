@@ -54,18 +54,32 @@
 
     /// Writes the 36 bytes of the canonical lower-case text.
     public func write(to target: UnsafeMutablePointer<UInt8>) {
-        var at = 0
-        for index in 0..<16 {
-            if index == 4 || index == 6 || index == 8 || index == 10 {
-                target[at] = UInt8(ascii: "-")
-                at += 1
-            }
-            let word = index < 8 ? high : low
-            let byte = UInt8(truncatingIfNeeded: word >> UInt64(8 * (7 - index % 8)))
-            target[at] = hexDigit(byte >> 4)
-            target[at + 1] = hexDigit(byte & 15)
-            at += 2
-        }
+        let raw = UnsafeMutableRawPointer(target)
+        let dash = UInt8(ascii: "-")
+        raw.storeBytes(of: Self.digits(UInt32(truncatingIfNeeded: high >> 32)), as: UInt64.self)
+        let middle = Self.digits(UInt32(truncatingIfNeeded: high))
+        target[8] = dash
+        raw.storeBytes(of: UInt32(truncatingIfNeeded: middle), toByteOffset: 9, as: UInt32.self)
+        target[13] = dash
+        raw.storeBytes(of: UInt32(truncatingIfNeeded: middle >> 32), toByteOffset: 14, as: UInt32.self)
+        let last = Self.digits(UInt32(truncatingIfNeeded: low >> 32))
+        target[18] = dash
+        raw.storeBytes(of: UInt32(truncatingIfNeeded: last), toByteOffset: 19, as: UInt32.self)
+        target[23] = dash
+        raw.storeBytes(of: UInt32(truncatingIfNeeded: last >> 32), toByteOffset: 24, as: UInt32.self)
+        raw.storeBytes(of: Self.digits(UInt32(truncatingIfNeeded: low)), toByteOffset: 28, as: UInt64.self)
+    }
+
+    /// The eight hexadecimal digits of a word, the first in the lowest byte.
+    @inline(__always) private static func digits(_ word: UInt32) -> UInt64 {
+        // A nibble to a byte, halving the distance each time.
+        var spread = UInt64(word.byteSwapped)
+        spread = (spread | spread &<< 16) & 0x0000_FFFF_0000_FFFF
+        spread = (spread | spread &<< 8) & 0x00FF_00FF_00FF_00FF
+        spread = (spread &>> 4 | spread &<< 8) & 0x0F0F_0F0F_0F0F_0F0F
+        // 1 in each byte that needs a letter.
+        let letters = (spread &+ 0x0606_0606_0606_0606) &>> 4 & 0x0101_0101_0101_0101
+        return spread &+ 0x3030_3030_3030_3030 &+ letters &* 0x27
     }
 
     /// Writes the 16 bytes in the order of the text.

@@ -1,4 +1,5 @@
 #include "CKernels.h"
+#include "vectors.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,13 +24,15 @@ __attribute__((constructor)) static void choose(void) {
     for (int set = TT_PORTABLE; set <= TT_AVX512; set++) {
         if (strcmp(wanted, names[set]) != 0) continue;
         if (set > best) {
-            fprintf(stderr, "tt: TT_KERNELS is '%s', but this processor has no such instructions; the best it runs is '%s'\n",
+            fprintf(stderr,
+                    "tt: TT_KERNELS is '%s', but this processor has no such instructions; the best it runs is '%s'\n",
                     wanted, names[best]);
             exit(2);
         }
         tt_kernel_set = set;
         return;
     }
-    fprintf(stderr, "tt: TT_KERNELS is '%s'; it may be 'avx512', 'avx2', 'portable', or unset for the best of them\n", wanted);
+    fprintf(stderr, "tt: TT_KERNELS is '%s'; it may be 'avx512', 'avx2', 'portable', or unset for the best of them\n",
+            wanted);
     exit(2);
 }

@@ -4,9 +4,9 @@
 // Products are the one place where a * b + c is rounded once where the processor can: it is twice as fast.
 #pragma STDC FP_CONTRACT ON
 
-// What ReLU and dropout leave of a layer is mostly zero. Each element of the left side that is not zero adds a multiple of
-// a row of the right side to a row of the result; a tile of the right side stays in the first-level cache, a tile of the
-// result's row in registers.
+// What ReLU and dropout leave of a layer is mostly zero. Each element of the left side that is not zero adds a multiple
+// of a row of the right side to a row of the result; a tile of the right side stays in the first-level cache, a tile of
+// the result's row in registers.
 enum { WORD = 64 };  // rows of a tile: the bits of a word of marks
 
 // Columns of a tile in sixteens: with what else is wanted at once, they fill the registers.
@@ -88,8 +88,8 @@ TT_INLINE void turn(float *out, long out_step, const float *x, long step, long n
 
 TT_KERNEL(void, tt_turn, (float *out, const float *x, long n, long m), (out, x, n, m)) { turn(out, n, x, m, n, m, n); }
 
-// Tiles of columns one after the other, each with its k rows, the last one filled up to whole sixteens. `b` is read in its
-// own order: it may come from far away.
+// Tiles of columns one after the other, each with its k rows, the last one filled up to whole sixteens. `b` is read in
+// its own order: it may come from far away.
 TT_LOCAL_KERNEL(void, pack, (float *packed, const float *b, long k, long n, bool transposed, long tile),
                 (packed, b, k, n, transposed, tile)) {
     if (transposed) {
@@ -141,8 +141,8 @@ TT_INLINE void add_marked_rest(float *c, const float *a, uint64_t marks, const f
     }
 }
 
-TT_INLINE void marked_product(float *c, const float *a, const uint64_t *marks, const float *packed, long first, long last,
-                              long k, long n, const int blocks) {
+TT_INLINE void marked_product(float *c, const float *a, const uint64_t *marks, const float *packed, long first,
+                              long last, long k, long n, const int blocks) {
     long words = tt_words(k), tile = blocks * LANES;
     for (long n0 = 0; n0 < n; n0 += tile) {
         long width = n - n0 < tile ? n - n0 : tile, padded = (width + LANES - 1) / LANES * LANES;
@@ -171,8 +171,8 @@ PRODUCT(TT_FOR_AVX2, product_avx2, BLOCKS_AVX2)
 #endif
 PRODUCT(, product_portable, BLOCKS_PORTABLE)
 
-void tt_marked_product(float *c, const float *a, const uint64_t *marks, const float *packed, long first, long last, long k,
-                       long n) {
+void tt_marked_product(float *c, const float *a, const uint64_t *marks, const float *packed, long first, long last,
+                       long k, long n) {
     switch (tt_kernel_set) {
 #if defined(__x86_64__)
     case TT_AVX512: product_avx512(c, a, marks, packed, first, last, k, n); return;

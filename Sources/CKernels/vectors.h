@@ -7,6 +7,10 @@
 
 #define TT_INLINE static inline __attribute__((always_inline))
 
+// Sets of kernels, by the instructions they are compiled for; a processor runs those below its own. The one in use:
+enum tt_kernel_sets { TT_PORTABLE, TT_AVX2, TT_AVX512 };
+extern int tt_kernel_set;
+
 // TT_KERNEL(result, name, (parameters), (arguments)) { body }: a function whose body is compiled once for each set.
 #define TT_KERNEL(...) TT_VERSIONS(, __VA_ARGS__)
 #define TT_LOCAL_KERNEL(...) TT_VERSIONS(static, __VA_ARGS__)

@@ -60,6 +60,11 @@ public enum ColumnTensor {
         {
             return numbers
         }
+        if case .bool(let flags) = column.storage, column.nullCount == 0 {
+            let result = Buffer<Float>(uninitialized: flags.count)
+            for row in 0..<flags.count { result.pointer[row] = Float(flags.pointer[row]) }
+            return result
+        }
         let numbers = try column.finiteNumbers(name: name)
         let result = Buffer<Float>(uninitialized: numbers.count)
         for row in 0..<numbers.count { result[row] = Float(numbers[row]) }

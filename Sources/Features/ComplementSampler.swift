@@ -1,4 +1,5 @@
 import Base
+import Tensors
 
 /// Draws, for each group, distinct items that the group does not have yet: uniform, without replacement.
 public enum ComplementSampler {
@@ -13,54 +14,98 @@ public enum ComplementSampler {
     public static func sample(
         wanted: Buffer<Int64>, population: Int, taken: (groups: Buffer<Int32>, items: Buffer<Int32>), seed: UInt64,
         stream: UInt64 = 0
-    ) throws -> (groups: [Int32], items: [Int32]) {
+    ) throws -> (groups: Buffer<Int32>, items: Buffer<Int32>) {
         let had = try GroupedItems(taken.groups, taken.items, groupCount: wanted.count, population: population)
-        var groups: [Int32] = []
-        var items: [Int32] = []
-        // Round marks instead of clearing a flag per item for every group.
-        var marks = [Int32](repeating: -1, count: population)
+        // Where each group's draw begins in the result.
+        let starts = Buffer<Int>(uninitialized: wanted.count + 1)
+        starts[0] = 0
         for group in 0..<wanted.count {
-            if group & 0xFF == 0 { try Interrupt.check() }
             guard wanted[group] >= 0 else {
                 throw FeatureError("features.range", "group \(group + 1) wants \(wanted[group]) items")
             }
-            let own = had.items(of: group)
-            let free = population - own.count
-            let count = min(Int(clamping: wanted[group]), free)
-            guard count > 0 else { continue }
-            var random = Random(seed: seed ^ SplitMix64.mix(UInt64(group) &+ 1), stream: stream)
-            let first = items.count
-            // Floyd's algorithm over the ranks of the free items: exactly `count` random numbers, each subset as likely.
-            for limit in (free - count)..<free {
-                let rank = random.below(limit + 1)
-                let pick = marks[rank] == Int32(group) ? limit : rank
-                marks[pick] = Int32(group)
-                items.append(Int32(pick))
-                groups.append(Int32(group))
-            }
-            items[first...].sort()
-            // From ascending ranks to items: each item the group has below the rank moves it up by one.
-            var passed = 0
-            for position in first..<items.count {
-                while passed < own.count, Int(own[passed]) <= Int(items[position]) + passed { passed += 1 }
-                items[position] += Int32(passed)
+            let free = population - had.items(of: group).count
+            starts[group + 1] = starts[group] + min(Int(clamping: wanted[group]), free)
+        }
+        let groups = Buffer<Int32>(uninitialized: starts[wanted.count])
+        let items = Buffer<Int32>(uninitialized: starts[wanted.count])
+        // Each piece needs a mark for every item.
+        let pieces = 16
+        try Threads.run(pieces) { piece in
+            let range = wanted.count * piece / pieces..<wanted.count * (piece + 1) / pieces
+            guard starts[range.upperBound] > starts[range.lowerBound] else { return }
+            // Round marks instead of clearing a flag per item for every group.
+            let marks = Buffer<Int32>(repeating: -1, count: population)
+            for group in range where starts[group + 1] > starts[group] {
+                if group & 0xFF == 0 { try Interrupt.check() }
+                (groups.pointer + starts[group]).update(
+                    repeating: Int32(group), count: starts[group + 1] - starts[group])
+                var random = Random(seed: seed ^ SplitMix64.mix(UInt64(group) &+ 1), stream: stream)
+                let drawn = UnsafeMutableBufferPointer(rebasing: items.mutable[starts[group]..<starts[group + 1]])
+                draw(drawn, besides: had.items(of: group), of: population, marks, Int32(group), &random)
             }
         }
         return (groups, items)
+    }
+
+    private static func draw(
+        _ drawn: UnsafeMutableBufferPointer<Int32>, besides own: UnsafeBufferPointer<Int32>, of population: Int,
+        _ marks: Buffer<Int32>, _ mark: Int32, _ random: inout Random
+    ) {
+        // Floyd's algorithm over the ranks of the free items: exactly as many random numbers as draws, each subset as
+        // likely.
+        let free = population - own.count
+        for position in 0..<drawn.count {
+            let limit = free - drawn.count + position
+            let rank = random.below(limit + 1)
+            let pick = marks.pointer[rank] == mark ? limit : rank
+            marks.pointer[pick] = mark
+            drawn[position] = Int32(truncatingIfNeeded: pick)
+        }
+        SmallSort.sort(drawn)
+        // From ascending ranks to items: each item the group has below the rank moves it up by one.
+        var passed = 0
+        for position in 0..<drawn.count {
+            while passed < own.count, Int(own[passed]) <= Int(drawn[position]) + passed { passed += 1 }
+            drawn[position] += Int32(truncatingIfNeeded: passed)
+        }
+    }
+}
+
+extension Buffer {
+    var mutable: UnsafeMutableBufferPointer<Element> { UnsafeMutableBufferPointer(start: pointer, count: count) }
+}
+
+/// Sorts of a few numbers, of which there are very many.
+enum SmallSort {
+    static func sort(_ values: UnsafeMutableBufferPointer<Int32>) {
+        guard values.count <= 48 else {
+            var values = values
+            values.sort()
+            return
+        }
+        for index in stride(from: 1, to: values.count, by: 1) {
+            let value = values[index]
+            var at = index
+            while at > 0, values[at - 1] > value {
+                values[at] = values[at - 1]
+                at -= 1
+            }
+            values[at] = value
+        }
     }
 }
 
 /// The distinct items of each group, ascending.
 private struct GroupedItems {
-    private var starts: [Int]
-    private var sorted: [Int32]
-    private var counts: [Int]
+    private let starts: Buffer<Int>
+    private let sorted: Buffer<Int32>
+    private let counts: Buffer<Int32>
 
     init(_ groups: Buffer<Int32>, _ items: Buffer<Int32>, groupCount: Int, population: Int) throws {
         guard groups.count == items.count else {
             throw FeatureError("features.length", "\(groups.count) groups go with \(items.count) items")
         }
-        starts = [Int](repeating: 0, count: groupCount + 1)
+        starts = Buffer(repeating: 0, count: groupCount + 1)
         for row in 0..<groups.count where groups[row] >= 0 && items[row] >= 0 {
             guard Int(groups[row]) < groupCount, Int(items[row]) < population else {
                 throw FeatureError(
@@ -71,24 +116,29 @@ private struct GroupedItems {
             starts[Int(groups[row]) + 1] += 1
         }
         for group in 0..<groupCount { starts[group + 1] += starts[group] }
-        sorted = [Int32](repeating: 0, count: starts[groupCount])
-        var next = starts
+        sorted = Buffer(uninitialized: starts[groupCount])
+        let next = Buffer<Int>(uninitialized: groupCount)
+        next.pointer.update(from: starts.pointer, count: groupCount)
         for row in 0..<groups.count where groups[row] >= 0 && items[row] >= 0 {
-            sorted[next[Int(groups[row])]] = items[row]
-            next[Int(groups[row])] += 1
+            let group = Int(groups[row])
+            sorted[next[group]] = items[row]
+            next[group] += 1
         }
-        counts = [Int](repeating: 0, count: groupCount)
+        counts = Buffer(uninitialized: groupCount)
         for group in 0..<groupCount {
-            sorted[starts[group]..<starts[group + 1]].sort()
-            var kept = starts[group]
-            for position in starts[group]..<starts[group + 1]
-            where position == starts[group] || sorted[position] != sorted[kept - 1] {
-                sorted[kept] = sorted[position]
+            let own = UnsafeMutableBufferPointer(rebasing: sorted.mutable[starts[group]..<starts[group + 1]])
+            // They often come in order.
+            if !(1..<max(own.count, 1)).allSatisfy({ own[$0 - 1] < own[$0] }) { SmallSort.sort(own) }
+            var kept = 0
+            for position in 0..<own.count where position == 0 || own[position] != own[kept - 1] {
+                own[kept] = own[position]
                 kept += 1
             }
-            counts[group] = kept - starts[group]
+            counts[group] = Int32(kept)
         }
     }
 
-    func items(of group: Int) -> [Int32] { Array(sorted[starts[group]..<starts[group] + counts[group]]) }
+    func items(of group: Int) -> UnsafeBufferPointer<Int32> {
+        UnsafeBufferPointer(start: sorted.pointer + starts[group], count: Int(counts[group]))
+    }
 }

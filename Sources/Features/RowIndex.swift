@@ -44,12 +44,43 @@ public final class RowIndex: @unchecked Sendable {
                 "features.type", "the ids are \(ids.dtype.name), the column to look up is \(column.dtype.name); cast it"
             )
         }
+        if case .uuid(let keys) = column.storage, let codes = keys.codes {
+            // Each distinct id is looked up once.
+            let found = try rows(of: Column(.uuid(UUIDs(keys.values))))
+            let result = Buffer<Int32>(uninitialized: column.count)
+            Workers.pieces(of: column.count) {
+                for row in $0 { result.pointer[row] = found.pointer[Int(codes.pointer[row])] }
+            }
+            for row in 0..<(column.validity == nil ? 0 : column.count) where column.isNull(row) { result[row] = -1 }
+            return result
+        }
         let result = Buffer<Int32>(repeating: -1, count: column.count)
+        if case .uuid(let keys) = column.storage, case .uuid(let mine) = ids.storage, column.validity == nil {
+            find(keys.values.pointer, among: mine, result)
+            return result
+        }
         for row in 0..<column.count where !column.isNull(row) {
             if row & 0xFFFF == 0 { try Interrupt.check() }
             result[row] = slots[slot(of: column, row: row)] - 1
         }
         return result
+    }
+
+    /// Some hundred at a time, as each may be anywhere in memory: first what stands in their slots, then whether it is them.
+    private func find(_ keys: UnsafePointer<Base.UUID>, among mine: UUIDs, _ result: Buffer<Int32>) {
+        let (table, target, mask) = (slots.pointer, result.pointer, slots.count - 1)
+        for first in stride(from: 0, to: result.count, by: 256) {
+            let range = first..<min(first + 256, result.count)
+            for row in range {
+                let hash = ByteHash.hash(keys[row].high, keys[row].low)
+                target[row] = table[Int(truncatingIfNeeded: hash) & mask] - 1
+            }
+            for row in range where target[row] >= 0 && mine[Int(target[row])] != keys[row] {
+                var place = Int(truncatingIfNeeded: ByteHash.hash(keys[row].high, keys[row].low)) & mask
+                while table[place] != 0, mine[Int(table[place]) - 1] != keys[row] { place = (place + 1) & mask }
+                target[row] = table[place] - 1
+            }
+        }
     }
 
     /// The row of each id of `column`.

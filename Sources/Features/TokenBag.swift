@@ -1,5 +1,6 @@
 import Base
 import Frames
+import Tensors
 
 /// Counts of vocabulary tokens per entity, divided by their L2 norm: one sparse row each.
 ///
@@ -40,44 +41,164 @@ public struct TokenBag: Sendable {
         }
     }
 
+    /// Each owner has the tokens of all that it holds, those of a thing it holds twice counted twice.
+    /// - Parameters:
+    ///   - owners: uuid, int64 or string column: who holds. Owners that are not in `index` are left out.
+    ///   - held: column of the same length: what is held.
+    ///   - tokens: `owners` of the type of `held`, and a string column of the same length: the tokens of what is held.
+    public init(
+        index: RowIndex, owners: Column, held: Column, tokens: (owners: Column, tokens: Column), vocabulary: Vocabulary
+    ) throws {
+        guard owners.count == held.count, tokens.owners.count == tokens.tokens.count else {
+            throw FeatureError(
+                "features.length",
+                "\(owners.count) owners go with \(held.count) things held, \(tokens.owners.count) of those with "
+                    + "\(tokens.tokens.count) tokens; give one per row")
+        }
+        guard held.dtype == tokens.owners.dtype, RowIndex.isSupported(held.dtype) else {
+            throw FeatureError(
+                "features.type",
+                "what is held is \(held.dtype.name), tokens belong to \(tokens.owners.dtype.name); both must be uuid, "
+                    + "int64 or string, and the same")
+        }
+        let rows = try index.rows(of: owners)
+        let things = try JoinKeys(held, tokens.owners)
+        let codes = try TokenCodes(tokens.tokens, number: vocabulary.slot).codes
+        let slots = Grouped(things.right, codes, groups: things.limit)
+        let holdings = Grouped(rows, things.left, groups: index.count)
+        try self.init(rowCount: index.count, width: vocabulary.count) { row, counts in
+            for thing in holdings[row] where Int(thing) < things.limit {
+                for slot in slots[Int(thing)] { counts.add(slot) }
+            }
+        }
+    }
+
     /// - Parameter pairs: calls its argument once per (row, slot); it is run twice and must repeat itself.
     private init(
         rowCount: Int, vocabulary: Vocabulary, pairs: ((_ row: Int, _ slot: Int32) -> Void) -> Void
     ) throws {
-        // Counting sort by row, then each short row is sorted and its repeats become counts.
-        var starts = [Int](repeating: 0, count: rowCount + 1)
+        let starts = Buffer<Int>(repeating: 0, count: rowCount + 1)
         pairs { row, _ in starts[row + 1] += 1 }
         for row in 0..<rowCount { starts[row + 1] += starts[row] }
-        var slots = [Int32](repeating: 0, count: starts[rowCount])
-        var next = starts
+        let slots = Buffer<Int32>(uninitialized: starts[rowCount])
+        let next = Buffer<Int>(uninitialized: rowCount)
+        next.pointer.update(from: starts.pointer, count: rowCount)
         pairs { row, slot in
             slots[next[row]] = slot
             next[row] += 1
         }
-        offsets = Buffer(repeating: 0, count: rowCount + 1)
-        var codes: [Int32] = []
-        var values: [Float] = []
-        codes.reserveCapacity(slots.count)
-        values.reserveCapacity(slots.count)
-        var counts: [Double] = []
-        for row in 0..<rowCount {
-            if row & 0xFFF == 0 { try Interrupt.check() }
-            slots[starts[row]..<starts[row + 1]].sort()
-            counts.removeAll(keepingCapacity: true)
-            for position in starts[row]..<starts[row + 1] {
-                if position > starts[row], slots[position] == slots[position - 1] {
-                    counts[counts.count - 1] += 1
-                } else {
-                    codes.append(slots[position])
-                    counts.append(1)
-                }
-            }
-            let norm = counts.reduce(0) { $0 + $1 * $1 }.squareRoot()
-            for count in counts { values.append(Float(count / norm)) }
-            offsets[row + 1] = Int64(codes.count)
+        try self.init(rowCount: rowCount, width: vocabulary.count) { row, counts in
+            for position in starts[row]..<starts[row + 1] { counts.add(slots.pointer[position]) }
         }
-        width = vocabulary.count
-        self.codes = Buffer(codes)
-        self.values = Buffer(values)
+    }
+
+    /// - Parameter count: adds the slots of a row.
+    private init(rowCount: Int, width: Int, count: (_ row: Int, _ counts: inout SlotCounts) -> Void) throws {
+        self.width = width
+        offsets = Buffer(repeating: 0, count: rowCount + 1)
+        let pieceRows = 1 << 13
+        var pieces = [Piece?](repeating: nil, count: (rowCount + pieceRows - 1) / pieceRows)
+        try pieces.withUnsafeMutableBufferPointer { [offsets] pieces in
+            let results = pieces.baseAddress
+            try Threads.run(pieces.count) { number in
+                try Interrupt.check()
+                let piece = Piece()
+                var counts = SlotCounts(width: width)
+                for row in number * pieceRows..<min((number + 1) * pieceRows, rowCount) {
+                    count(row, &counts)
+                    offsets[row + 1] = Int64(counts.finish(into: piece))
+                }
+                results![number] = piece
+            }
+        }
+        for row in 0..<rowCount { offsets[row + 1] += offsets[row] }
+        codes = Buffer(uninitialized: Int(offsets[rowCount]))
+        values = Buffer(uninitialized: Int(offsets[rowCount]))
+        for number in pieces.indices {
+            let (piece, start) = (pieces[number]!, Int(offsets[number * pieceRows]))
+            (codes.pointer + start).update(from: piece.codes.pointer, count: piece.codes.count)
+            (values.pointer + start).update(from: piece.values.pointer, count: piece.values.count)
+            pieces[number] = nil
+        }
+    }
+}
+
+/// Rows of some thousand entities, as one thread makes them.
+private final class Piece {
+    var codes = GrowingBuffer<Int32>()
+    var values = GrowingBuffer<Float>()
+}
+
+/// How often each slot occurs in the row that is worked on.
+private struct SlotCounts: ~Copyable {
+    private let counts: Buffer<Int32>
+    /// The slots that are not 0, each once.
+    private let seen: Buffer<Int32>
+    private var seenCount = 0
+
+    init(width: Int) {
+        counts = Buffer(repeating: 0, count: width)
+        seen = Buffer(uninitialized: width)
+    }
+
+    @inline(__always) mutating func add(_ slot: Int32) {
+        if counts.pointer[Int(slot)] == 0 {
+            seen.pointer[seenCount] = slot
+            seenCount += 1
+        }
+        counts.pointer[Int(slot)] += 1
+    }
+
+    /// Appends the row's slots and starts over.
+    /// - Returns: how many they are.
+    mutating func finish(into piece: Piece) -> Int {
+        let slots = UnsafeMutableBufferPointer(start: seen.pointer, count: seenCount)
+        if seenCount > 24, seenCount > counts.count / 32 {
+            // Looking at all of them is faster than sorting many.
+            var at = 0
+            for slot in 0..<counts.count where counts.pointer[slot] != 0 {
+                slots[at] = Int32(truncatingIfNeeded: slot)
+                at += 1
+            }
+        } else {
+            SmallSort.sort(slots)
+        }
+        var squares = 0.0
+        for slot in slots {
+            let count = Double(counts.pointer[Int(slot)])
+            squares += count * count
+        }
+        let norm = squares.squareRoot()
+        for slot in slots {
+            piece.codes.append(slot)
+            piece.values.append(Float(Double(counts.pointer[Int(slot)]) / norm))
+            counts.pointer[Int(slot)] = 0
+        }
+        seenCount = 0
+        return slots.count
+    }
+}
+
+/// Numbers by their group: a counting sort that leaves out pairs with a negative member.
+private struct Grouped {
+    private let starts: Buffer<Int>
+    private let values: Buffer<Int32>
+
+    init(_ groups: Buffer<Int32>, _ numbers: Buffer<Int32>, groups count: Int) {
+        starts = Buffer(repeating: 0, count: count + 1)
+        for row in 0..<groups.count where groups[row] >= 0 && numbers[row] >= 0 { starts[Int(groups[row]) + 1] += 1 }
+        for group in 0..<count { starts[group + 1] += starts[group] }
+        values = Buffer(uninitialized: starts[count])
+        let next = Buffer<Int>(uninitialized: count)
+        next.pointer.update(from: starts.pointer, count: count)
+        for row in 0..<groups.count where groups[row] >= 0 && numbers[row] >= 0 {
+            let group = Int(groups[row])
+            values[next[group]] = numbers[row]
+            next[group] += 1
+        }
+    }
+
+    @inline(__always) subscript(group: Int) -> UnsafeBufferPointer<Int32> {
+        UnsafeBufferPointer(start: values.pointer + starts[group], count: starts[group + 1] - starts[group])
     }
 }

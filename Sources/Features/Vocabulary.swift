@@ -44,20 +44,24 @@ public final class Vocabulary: @unchecked Sendable {
             throw FeatureError(
                 "features.length", "\(entities.count) entities go with \(tokens.count) tokens; give one per row")
         }
-        let groups = try EntityGroups(entities)
+        guard RowIndex.isSupported(entities.dtype) else {
+            throw FeatureError(
+                "features.type", "entities must be uuid, int64 or string, this column is \(entities.dtype.name)")
+        }
+        let groups = try RowGroups.of([entities], rowCount: entities.count)
         var table = TokenTable()
         let codes = try TokenCodes(tokens) { $0.isEmpty ? nil : table.insert($0) }.codes
-        var pairs: [UInt64] = []
-        pairs.reserveCapacity(codes.count)
-        for row in 0..<codes.count where codes[row] >= 0 && groups.groups[row] >= 0 {
-            pairs.append(UInt64(groups.groups[row]) << 32 | UInt64(codes[row]))
+        // Rows by entity, so that a token knows of the last entity it was seen with.
+        let byEntity = groups.rows()
+        var counts = [Int](repeating: 0, count: table.count)
+        var seenIn = [Int32](repeating: -1, count: table.count)
+        for row in byEntity.elements where codes[Int(row)] >= 0 && !entities.isNull(Int(row)) {
+            let code = Int(codes[Int(row)])
+            let entity = groups.ofRow[Int(row)]
+            if seenIn[code] != entity { counts[code] += 1 }
+            seenIn[code] = entity
         }
         try Interrupt.check()
-        pairs.sort()
-        var counts = [Int](repeating: 0, count: table.count)
-        for index in 0..<pairs.count where index == 0 || pairs[index] != pairs[index - 1] {
-            counts[Int(pairs[index] & 0xFFFF_FFFF)] += 1
-        }
         return try pick(table, counts: counts, minCount: minCount, maxCount: maxCount)
     }
 
@@ -93,35 +97,5 @@ public final class Vocabulary: @unchecked Sendable {
         }
         if maxCount > 0, kept.count > maxCount { kept.removeLast(kept.count - maxCount) }
         return try Vocabulary(tokens: kept.map(table.text))
-    }
-}
-
-/// Numbers the distinct values of an id column in the order they first appear; -1 for null.
-struct EntityGroups {
-    let groups: Buffer<Int32>
-
-    init(_ column: Column) throws {
-        guard RowIndex.isSupported(column.dtype) else {
-            throw FeatureError(
-                "features.type", "entities must be uuid, int64 or string, this column is \(column.dtype.name)")
-        }
-        groups = Buffer(repeating: -1, count: column.count)
-        var table = TokenTable(capacity: min(column.count, 1 << 20))
-        if case .string = column.storage {
-            let codes = try TokenCodes(column) { table.insert($0) }.codes
-            groups.pointer.update(from: codes.pointer, count: codes.count)
-            return
-        }
-        for row in 0..<column.count where !column.isNull(row) {
-            if row & 0xFFFF == 0 { try Interrupt.check() }
-            var key = Base.UUID(high: 0, low: 0)
-            switch column.storage {
-            case .uuid(let ids): key = ids[row]
-            case .int64(let ids): key.low = UInt64(bitPattern: ids[row])
-            default: break
-            }
-            let group = withUnsafeBytes(of: &key) { table.insert($0.assumingMemoryBound(to: UInt8.self)) }
-            groups[row] = Int32(group)
-        }
     }
 }

@@ -180,7 +180,7 @@ extension Column {
         switch storage {
         case .int64(let values), .timestamp(let values): order(values)
         case .bool(let values): order(values)
-        case .uuid(let values): order(values)
+        case .uuid(let values): order(values.plain)
         case .float32, .float64:
             let values = Operand(self).doubles
             scan { a, b in isOrdered(values[a], values[b]) ? -1 : isOrdered(values[b], values[a]) ? 1 : 0 }
@@ -222,6 +222,9 @@ extension Column {
 @inline(__always) func isOrdered(_ a: Double, _ b: Double) -> Bool { a < b || (b.isNaN && !a.isNaN) }
 
 extension RowGroups {
+    /// All rows, group after group, each group's in row order.
+    public func rows() -> Buffer<Int32> { rows(count: ofRow.count).rows }
+
     /// The rows of every group, in row order: group g has `rows[offsets[g]..<offsets[g + 1]]`.
     func rows(count rowCount: Int) -> (offsets: Buffer<Int64>, rows: Buffer<Int32>) {
         let offsets = Buffer<Int64>(repeating: 0, count: count + 1)

@@ -41,7 +41,7 @@ extension Column {
         case (.string, .bool): return try caster.text(0, Storage.bool) { NumberText.bool($0).map { $0 ? 1 : 0 } }
         case (.string, .timestamp): return try caster.text(0, Storage.timestamp) { Timestamp.parse($0) }
         case (.string, .uuid):
-            return try caster.text(UUID(high: 0, low: 0), Storage.uuid) { UUID($0) }
+            return try caster.text(UUID(high: 0, low: 0), { .uuid(UUIDs($0)) }) { UUID($0) }
         case (.list(let offsets, let child), .list(let element)):
             return Column(
                 .list(offsets: offsets, child: try child.cast(to: element, strict: strict)), validity: validity)

@@ -20,7 +20,7 @@ extension Column {
         case .uuid(let values):
             let text = Buffer<UInt8>(uninitialized: 36)
             let digests = try SHA256.hexDigests(count: count) { row in
-                values.pointer[row].write(to: text.pointer)
+                values[row].write(to: text.pointer)
                 return UnsafeRawBufferPointer(text.elements)
             }
             return digestColumn(digests)

@@ -4,9 +4,10 @@ extension Buffer {
     /// The elements at `rows`; a negative row gives `missing`.
     func taking(_ rows: Buffer<Int32>, missing: Element) -> Buffer<Element> {
         let result = Buffer(uninitialized: rows.count)
-        let source = pointer
-        let target = result.pointer
-        for (index, row) in rows.elements.enumerated() { target[index] = row < 0 ? missing : source[Int(row)] }
+        Workers.pieces(of: rows.count) { range in
+            let (source, target, rows) = (pointer, result.pointer, rows.pointer)
+            for index in range { target[index] = rows[index] < 0 ? missing : source[Int(rows[index])] }
+        }
         return result
     }
 
@@ -16,7 +17,7 @@ extension Buffer {
         return result
     }
 
-    static func concat(_ buffers: [Buffer<Element>]) -> Buffer<Element> {
+    public static func concat(_ buffers: [Buffer<Element>]) -> Buffer<Element> {
         let result = Buffer(uninitialized: buffers.reduce(0) { $0 + $1.count })
         var at = 0
         for buffer in buffers where buffer.count > 0 {
@@ -46,7 +47,7 @@ extension Column {
         case .float32(let values): taken = .float32(values.taking(rows, missing: 0))
         case .float64(let values): taken = .float64(values.taking(rows, missing: 0))
         case .bool(let values): taken = .bool(values.taking(rows, missing: 0))
-        case .uuid(let values): taken = .uuid(values.taking(rows, missing: UUID(high: 0, low: 0)))
+        case .uuid(let values): taken = .uuid(values.taking(rows))
         case .string(let codes, let pool): taken = .string(codes: codes.taking(rows, missing: 0), pool: pool)
         case .list(let offsets, let child):
             let starts = Buffer<Int64>(uninitialized: rows.count)
@@ -85,7 +86,9 @@ extension Column {
         case .float32(let values): return Column(.float32(copy(values)), validity: valid)
         case .float64(let values): return Column(.float64(copy(values)), validity: valid)
         case .bool(let values): return Column(.bool(copy(values)), validity: valid)
-        case .uuid(let values): return Column(.uuid(copy(values)), validity: valid)
+        case .uuid(let values):
+            return Column(
+                .uuid(values.codes.map { values.with(codes: copy($0)) } ?? UUIDs(copy(values.values))), validity: valid)
         case .string(let codes, let pool): return Column(.string(codes: copy(codes), pool: pool), validity: valid)
         case .list(let inner, let child):
             let total = Int(offsets.pointer[starts.count])

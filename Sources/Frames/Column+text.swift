@@ -12,7 +12,7 @@ extension Column {
         case .timestamp(let values): text.append(contentsOf: Timestamp.text(values.pointer[row]).utf8)
         case .uuid(let values):
             withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 36) { buffer in
-                values.pointer[row].write(to: buffer.baseAddress!)
+                values[row].write(to: buffer.baseAddress!)
                 text.append(contentsOf: UnsafeBufferPointer(buffer))
             }
         case .string(let codes, let pool): text.append(contentsOf: pool[bytesAt: Int(codes.pointer[row])])

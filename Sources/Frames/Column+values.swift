@@ -25,7 +25,7 @@ extension Column {
         return values
     }
 
-    public var uuidValues: Buffer<UUID> {
+    public var uuidValues: UUIDs {
         guard case .uuid(let values) = storage else { preconditionFailure("\(dtype.name) column read as uuid") }
         return values
     }
@@ -53,7 +53,7 @@ extension Column {
         case .float32(let values): return .float(values.pointer[row])
         case .float64(let values): return .double(values.pointer[row])
         case .bool(let values): return .bool(values.pointer[row] != 0)
-        case .uuid(let values): return .string(values.pointer[row].description)
+        case .uuid(let values): return .string(values[row].description)
         case .string(let codes, let pool): return .string(pool[Int(codes.pointer[row])])
         case .list(let offsets, let child):
             return .array((Int(offsets.pointer[row])..<Int(offsets.pointer[row + 1])).map(child.value))

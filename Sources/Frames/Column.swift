@@ -9,7 +9,7 @@ public final class Column: @unchecked Sendable {
         /// 0 or 1.
         case bool(Buffer<UInt8>)
         case timestamp(Buffer<Int64>)
-        case uuid(Buffer<UUID>)
+        case uuid(UUIDs)
         /// Codes into a pool. A column of few distinct strings shares a distinct pool (dictionary encoding); the pool of
         /// mostly unique ones may repeat a string. Codes stand in any order and need not use the whole pool.
         case string(codes: Buffer<Int32>, pool: StringPool)

@@ -38,7 +38,7 @@ extension DType {
         pointer = Buffer<Element>.allocate(self.capacity)
     }
 
-    deinit { pointer.deallocate() }
+    deinit { Buffer<Element>.free(pointer) }
 
     @inlinable @inline(__always) public mutating func append(_ value: Element) {
         if count == capacity { grow(to: count + 1) }
@@ -59,22 +59,28 @@ extension DType {
         count += more
     }
 
+    /// Makes room for `more` elements.
+    @inlinable public mutating func reserve(_ more: Int) {
+        if count + more > capacity { grow(to: count + more) }
+    }
+
     @inlinable @inline(never) public mutating func grow(to needed: Int) {
         let larger = max(needed, capacity * 2)
-        let moved = Buffer<Element>.allocate(larger)
-        moved.update(from: pointer, count: count)
-        pointer.deallocate()
-        pointer = moved
-        capacity = larger
+        let moved = Buffer<Element>.growing(larger)
+        moved.pointer.update(from: pointer, count: count)
+        Buffer<Element>.free(pointer)
+        (pointer, capacity) = (moved.pointer, moved.capacity)
     }
 
     /// The content as a buffer; leaves this one empty. Copies only when much of the memory is unused.
     @inlinable public mutating func finish() -> Buffer<Element> {
         let result: Buffer<Element>
-        if capacity > 64, count < capacity / 4 * 3 {
+        if Buffer<Element>.trim(pointer, capacity: capacity, to: count) {
+            result = Buffer(adopting: pointer, count: count)
+        } else if capacity > 64, count < capacity / 4 * 3 {
             result = Buffer(uninitialized: count)
             result.pointer.update(from: pointer, count: count)
-            pointer.deallocate()
+            Buffer<Element>.free(pointer)
         } else {
             result = Buffer(adopting: pointer, count: count)
         }
@@ -189,7 +195,7 @@ extension FixedBuilder where Element == UInt8 {
 
 extension FixedBuilder where Element == UUID {
     public static func uuid(capacity: Int = 0) -> FixedBuilder {
-        FixedBuilder(zero: UUID(high: 0, low: 0), capacity: capacity) { .uuid($0) }
+        FixedBuilder(zero: UUID(high: 0, low: 0), capacity: capacity) { .uuid(UUIDs($0)) }
     }
 }
 

@@ -76,7 +76,7 @@ extension Column {
         case (.float32(let a), .float32(let b)): return equal(a, b) { $0 == $1 || ($0.isNaN && $1.isNaN) }
         case (.float64(let a), .float64(let b)): return equal(a, b) { $0 == $1 || ($0.isNaN && $1.isNaN) }
         case (.bool(let a), .bool(let b)): return equal(a, b, ==)
-        case (.uuid(let a), .uuid(let b)): return equal(a, b, ==)
+        case (.uuid(let a), .uuid(let b)): return equal(a.plain, b.plain, ==)
         case (.string(let a, let poolA), .string(let b, let poolB)):
             return equal(a, b) { compareBytes(poolA[bytesAt: Int($0)], poolB[bytesAt: Int($1)]) == 0 }
         case (.list(let a, let childA), .list(let b, let childB)):

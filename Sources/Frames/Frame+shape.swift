@@ -10,20 +10,20 @@ extension Frame {
         guard mask.count == rowCount else {
             throw FrameError("frame.length", "the filter has \(mask.count) rows, the frame has \(rowCount)")
         }
-        let rows = Buffer<Int32>(uninitialized: rowCount)
+        let valid = mask.validity?.pointer ?? flags.pointer
         var kept = 0
-        if let validity = mask.validity {
-            for row in 0..<rowCount {
-                rows.pointer[kept] = Int32(truncatingIfNeeded: row)
-                kept += Int(flags.pointer[row] & validity.pointer[row])
-            }
-        } else {
-            for row in 0..<rowCount {
-                rows.pointer[kept] = Int32(truncatingIfNeeded: row)
-                kept += Int(flags.pointer[row])
-            }
+        for row in 0..<rowCount { kept += Int(flags.pointer[row] & valid[row]) }
+        if kept == rowCount { return self }
+        // Room for one more: a row that is not kept is written too, and then overwritten.
+        let rows = Buffer<Int32>(uninitialized: kept + 1)
+        var at = 0
+        for row in 0..<rowCount {
+            rows.pointer[at] = Int32(truncatingIfNeeded: row)
+            at += Int(flags.pointer[row] & valid[row])
         }
-        return kept == rowCount ? self : try take(rows.slice(0, kept))
+        return try withExtendedLifetime(rows) {
+            try take(Buffer(adopting: rows.pointer, count: kept, release: { _, _ in }))
+        }
     }
 
     public func filter(_ expression: Expression) throws -> Frame { try filter(expression.evaluate(self)) }

@@ -69,6 +69,7 @@ extension Frame {
     /// The first row of every distinct combination of `keys` (all columns when empty), in row order.
     public func unique(_ keys: [String] = []) throws -> Frame {
         let columns = try keys.isEmpty ? self.columns : keys.map { try column($0) }
+        if try RowGroups.areAscending(columns) { return self }
         let groups = try RowGroups.of(columns, rowCount: rowCount)
         return groups.count == rowCount ? self : try take(groups.firstRows)
     }

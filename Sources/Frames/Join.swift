@@ -30,8 +30,8 @@ extension Frame {
         }
         let matches = try Matches(left: left, right: right, leftCount: rowCount, rightCount: other.rowCount)
         switch how {
-        case .semi: return try take(matches.leftRows { $0 > 0 })
-        case .anti: return try take(matches.leftRows { $0 == 0 })
+        case .semi: return try keep(matches.leftRows { $0 > 0 })
+        case .anti: return try keep(matches.leftRows { $0 == 0 })
         case .inner, .left: break
         }
         let (leftRows, rightRows) = try matches.pairs(keepUnmatched: how == .left)
@@ -42,6 +42,9 @@ extension Frame {
         }
         return try Frame(pairs, rowCount: leftRows.count)
     }
+
+    /// Distinct rows in their order; all of them are this frame.
+    func keep(_ rows: Buffer<Int32>) throws -> Frame { rows.count == rowCount ? self : try take(rows) }
 }
 
 /// The rows of the right side by key, found from the left side.
@@ -56,26 +59,20 @@ private struct Matches {
         guard leftCount + rightCount <= Int(Int32.max) else {
             throw FrameError("frame.length", "a join works on at most \(Int32.max) rows of both sides together")
         }
-        // Both sides are numbered together, the right one first.
-        let both = try zip(right, left).map { try Column.concat([$0, $1]) }
-        let total = rightCount + leftCount
-        let groups = try RowGroups.of(both, rowCount: total)
-        let keys = groups.ofRow
-        for column in both where column.validity != nil {
-            for row in 0..<total where column.isNull(row) { keys.pointer[row] = -1 }
-        }
-        let counts = Buffer<Int32>(repeating: 0, count: groups.count + 1)
-        for row in 0..<rightCount where keys.pointer[row] >= 0 { counts.pointer[Int(keys.pointer[row]) + 1] += 1 }
-        for key in 0..<groups.count { counts.pointer[key + 1] += counts.pointer[key] }
-        let next = counts.slice(0, groups.count)
-        rows = Buffer(uninitialized: Int(counts.pointer[groups.count]))
-        for row in 0..<rightCount where keys.pointer[row] >= 0 {
-            let key = Int(keys.pointer[row])
+        let numbers = try JoinKeys(left: left, right: right)
+        let keys = numbers.right.pointer
+        let counts = Buffer<Int32>(repeating: 0, count: numbers.limit + 1)
+        for row in 0..<rightCount where keys[row] >= 0 { counts.pointer[Int(keys[row]) + 1] += 1 }
+        for key in 0..<numbers.limit { counts.pointer[key + 1] += counts.pointer[key] }
+        let next = counts.slice(0, numbers.limit)
+        rows = Buffer(uninitialized: Int(counts.pointer[numbers.limit]))
+        for row in 0..<rightCount where keys[row] >= 0 {
+            let key = Int(keys[row])
             rows.pointer[Int(next.pointer[key])] = Int32(truncatingIfNeeded: row)
             next.pointer[key] += 1
         }
         offsets = counts
-        keyOfLeft = keys.slice(rightCount, leftCount)
+        keyOfLeft = numbers.left
     }
 
     @inline(__always) private func range(_ row: Int) -> Range<Int> {

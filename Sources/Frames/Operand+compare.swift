@@ -49,7 +49,7 @@ extension Operand {
         case (.bool(let x), .bool(let y)):
             values = ordered(op, Lanes(x, isScalar: a.isScalar), Lanes(y, isScalar: b.isScalar), count)
         case (.uuid(let x), .uuid(let y)):
-            values = ordered(op, Lanes(x, isScalar: a.isScalar), Lanes(y, isScalar: b.isScalar), count)
+            values = ordered(op, Lanes(x.plain, isScalar: a.isScalar), Lanes(y.plain, isScalar: b.isScalar), count)
         case (.string, .string):
             values = strings(op, a, b, count)
         default:

@@ -119,17 +119,19 @@ extension Column {
             throw FrameError(
                 "frame.type", "cannot look for \(dtype.name) values in a \(other.dtype.name) column; cast one of them")
         }
-        let groups = try RowGroups.of([Column.concat([other, self])], rowCount: other.count + count)
-        let known = Buffer<UInt8>(repeating: 0, count: groups.count)
-        for row in 0..<other.count where !other.isNull(row) { known.pointer[Int(groups.ofRow.pointer[row])] = 1 }
-        let hasNull = other.nullCount > 0
+        let keys = try JoinKeys(self, other)
+        // Whether a number occurs on the right; place 0 is that of -1.
+        let known = Buffer<UInt8>(repeating: 0, count: keys.limit + 1)
+        for key in keys.right.elements where key >= 0 { known.pointer[Int(key) + 1] = 1 }
         let flags = Buffer<UInt8>(uninitialized: count)
+        for (row, key) in keys.left.elements.enumerated() { flags.pointer[row] = known.pointer[Int(key) + 1] }
+        let hasNull = other.nullCount > 0
+        guard validity != nil || hasNull else { return Column(.bool(flags)) }
         let valid = Buffer<UInt8>(uninitialized: count)
         for row in 0..<count {
-            flags.pointer[row] = known.pointer[Int(groups.ofRow.pointer[other.count + row])]
             valid.pointer[row] = isNull(row) || (hasNull && flags.pointer[row] == 0) ? 0 : 1
         }
-        return Column(.bool(flags), validity: validity == nil && !hasNull ? nil : valid)
+        return Column(.bool(flags), validity: valid)
     }
 
     /// Nulls replaced by `value`, a scalar or a column of the same length and a type that fits.
@@ -153,8 +155,8 @@ extension Column {
             for value in values { _ = set.code(for: value.column.stringBytes(0)) }
             return mapStrings { set.find($0) != nil ? 1 : 0 }
         case .uuid(let rows):
-            let set = Set(values.map { $0.column.uuidValues.pointer[0] })
-            return map(rows) { set.contains($0) }
+            let set = Set(values.map { $0.column.uuidValues[0] })
+            return map(rows.plain) { set.contains($0) }
         case .timestamp(let rows):
             let set = Set(values.map { $0.column.int64Values.pointer[0] })
             return map(rows) { set.contains($0) }

@@ -41,11 +41,12 @@ public final class RandomColumns {
         try Self.check(count)
         return Column(
             .uuid(
-                try fill(count) { random in
-                    let high = random.next() & 0xFFFF_FFFF_FFFF_0FFF | 0x4000
-                    let low = random.next() & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
-                    return Base.UUID(high: high, low: low)
-                }))
+                UUIDs(
+                    try fill(count) { random in
+                        let high = random.next() & 0xFFFF_FFFF_FFFF_0FFF | 0x4000
+                        let low = random.next() & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+                        return Base.UUID(high: high, low: low)
+                    })))
     }
 
     /// int64 in 1...weights.count, each with a probability in proportion to its weight (Walker's alias method; Vose,

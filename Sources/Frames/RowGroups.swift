@@ -18,34 +18,86 @@ public struct RowGroups {
     /// Groups of the rows that agree in every column.
     /// - Throws: `frame.type` for lists.
     public static func of(_ columns: [Column], rowCount: Int) throws -> RowGroups {
-        guard var result = try columns.first.map({ try of($0) }) else {
+        guard let first = columns.first else {
             let groups = min(rowCount, 1)
             return RowGroups(
                 ofRow: Buffer(repeating: 0, count: rowCount), firstRows: Buffer(repeating: 0, count: groups))
         }
+        if columns.count == 1 { return try of(first) }
+        var keys = try DenseKeys(first)
+        var result: RowGroups?
         for column in columns.dropFirst() {
             try Interrupt.check()
-            let next = try of(column)
-            var numbering = Numbering(rowCount: rowCount)
-            let table = KeyTable<UInt64>(capacity: result.count)
-            for row in 0..<rowCount {
-                let key =
-                    UInt64(UInt32(bitPattern: result.ofRow.pointer[row])) << 32
-                    | UInt64(UInt32(bitPattern: next.ofRow.pointer[row]))
-                numbering.add(row, table.code(for: key))
-            }
-            result = numbering.finish()
+            let groups = combined(keys, try DenseKeys(column))
+            keys = DenseKeys(codes: groups.ofRow, limit: groups.count)
+            result = groups
         }
-        return result
+        return result!
     }
 
-    private static func of(_ column: Column) throws -> RowGroups {
+    /// Groups of the rows that agree in both of two keys.
+    private static func combined(_ a: DenseKeys, _ b: DenseKeys) -> RowGroups {
+        let rowCount = a.codes.count
+        let (x, y) = (a.codes.pointer, b.codes.pointer)
+        var numbering = Numbering(rowCount: rowCount)
+        let limit = a.limit.multipliedReportingOverflow(by: b.limit)
+        if !limit.overflow, limit.partialValue <= rowCount * 2 + 1024 {
+            let codes = Buffer<Int32>(repeating: -1, count: limit.partialValue)
+            for row in 0..<rowCount {
+                let at = Int(x[row]) &* b.limit &+ Int(y[row])
+                if codes.pointer[at] < 0 { codes.pointer[at] = numbering.new(row) }
+                numbering.ofRow.pointer[row] = codes.pointer[at]
+            }
+            return numbering.finish()
+        }
+        if b.limit > rowCount * 4 + 1024 {
+            let table = KeyTable<UInt64>(capacity: a.limit)
+            for row in 0..<rowCount {
+                let key = UInt64(UInt32(bitPattern: x[row])) << 32 | UInt64(UInt32(bitPattern: y[row]))
+                numbering.add(row, table.code(for: key))
+            }
+            return numbering.finish()
+        }
+        // The rows by their first key; among those of one, the first row with each second key stands for the others.
+        let order = a.rows()
+        let lastWith = Buffer<Int32>(repeating: -1, count: b.limit)
+        let firstRow = Buffer<Int32>(uninitialized: b.limit)
+        for row in order.elements {
+            let (first, second) = (x[Int(row)], Int(y[Int(row)]))
+            if lastWith.pointer[second] != first {
+                lastWith.pointer[second] = first
+                firstRow.pointer[second] = row
+            }
+            numbering.ofRow.pointer[Int(row)] = firstRow.pointer[second]
+        }
+        for row in 0..<rowCount {
+            let first = Int(numbering.ofRow.pointer[row])
+            numbering.ofRow.pointer[row] = first == row ? numbering.new(row) : numbering.ofRow.pointer[first]
+        }
+        return numbering.finish()
+    }
+
+    /// Whether rows are known to be in strictly ascending order of several columns, so that no two are equal. False says
+    /// nothing.
+    static func areAscending(_ columns: [Column]) throws -> Bool {
+        guard columns.count == 2, let first = DenseKeys.stored(columns[0]), let second = DenseKeys.stored(columns[1])
+        else { return false }
+        let (x, y) = (first.codes.pointer, second.codes.pointer)
+        for row in stride(from: 1, to: first.codes.count, by: 1) {
+            guard x[row - 1] < x[row] || x[row - 1] == x[row] && y[row - 1] < y[row] else { return false }
+        }
+        return true
+    }
+
+    fileprivate static func of(_ column: Column) throws -> RowGroups {
         switch column.storage {
         case .int64(let values), .timestamp(let values): return integers(values, column)
         case .float64(let values): return words(column) { canonicalBits(values.pointer[$0]) }
         case .float32(let values): return words(column) { canonicalBits(Double(values.pointer[$0])) }
         case .bool(let values): return words(column) { UInt64(values.pointer[$0]) }
-        case .uuid(let values): return words(column) { values.pointer[$0] }
+        case .uuid(let ids):
+            guard let codes = ids.codes else { return words(column) { ids.values.pointer[$0] } }
+            return small(column, limit: ids.values.count) { Int(codes.pointer[$0]) }
         case .string(let codes, let pool):
             if pool.isDistinct { return small(column, limit: pool.count) { Int(codes.pointer[$0]) } }
             return numbered(column, StringPoolBuilder()) { builder, row in
@@ -117,6 +169,8 @@ public struct RowGroups {
         var firstRows = GrowingBuffer<Int32>()
         init(rowCount: Int) { ofRow = Buffer(uninitialized: rowCount) }
 
+        var count: Int { firstRows.count }
+
         mutating func new(_ row: Int) -> Int32 {
             firstRows.append(Int32(truncatingIfNeeded: row))
             return Int32(truncatingIfNeeded: firstRows.count - 1)
@@ -129,6 +183,68 @@ public struct RowGroups {
         }
 
         mutating func finish() -> RowGroups { RowGroups(ofRow: ofRow, firstRows: firstRows.finish()) }
+    }
+}
+
+/// One small number a row, the same where the rows of a column are equal; nulls are equal to each other.
+struct DenseKeys {
+    let codes: Buffer<Int32>
+    /// Above every code.
+    let limit: Int
+
+    init(codes: Buffer<Int32>, limit: Int) {
+        self.codes = codes
+        self.limit = limit
+    }
+
+    /// - Throws: `frame.type` for lists.
+    init(_ column: Column) throws {
+        if let stored = Self.stored(column) {
+            self = stored
+        } else {
+            let groups = try RowGroups.of(column)
+            self.init(codes: groups.ofRow, limit: groups.count)
+        }
+    }
+
+    /// The numbers that a column of ids or strings is stored as; nil when it is not.
+    static func stored(_ column: Column) -> DenseKeys? {
+        switch column.storage {
+        case .string(let codes, let pool) where pool.isDistinct: DenseKeys(column, codes, distinct: pool.count)
+        case .uuid(let ids): ids.codes.map { DenseKeys(column, $0, distinct: ids.values.count) }
+        default: nil
+        }
+    }
+
+    /// All rows in the order of their numbers, those of one in row order.
+    func rows() -> Buffer<Int32> {
+        let rows = Buffer<Int32>(uninitialized: codes.count)
+        let isAscending = (1..<max(codes.count, 1)).allSatisfy { codes.pointer[$0 - 1] <= codes.pointer[$0] }
+        if isAscending {
+            for row in 0..<rows.count { rows.pointer[row] = Int32(truncatingIfNeeded: row) }
+            return rows
+        }
+        let next = Buffer<Int32>(repeating: 0, count: limit + 1)
+        for code in codes.elements { next.pointer[Int(code) + 1] += 1 }
+        for code in 0..<limit { next.pointer[code + 1] += next.pointer[code] }
+        for row in 0..<rows.count {
+            let code = Int(codes.pointer[row])
+            rows.pointer[Int(next.pointer[code])] = Int32(truncatingIfNeeded: row)
+            next.pointer[code] += 1
+        }
+        return rows
+    }
+
+    private init(_ column: Column, _ codes: Buffer<Int32>, distinct: Int) {
+        guard let validity = column.validity else {
+            self.init(codes: codes, limit: distinct)
+            return
+        }
+        let marked = Buffer<Int32>(uninitialized: codes.count)
+        for row in 0..<codes.count {
+            marked.pointer[row] = validity.pointer[row] == 0 ? Int32(truncatingIfNeeded: distinct) : codes.pointer[row]
+        }
+        self.init(codes: marked, limit: distinct + 1)
     }
 }
 
@@ -160,14 +276,14 @@ final class KeyTable<Key: TableKey> {
         var size = 256
         while size < capacity * 2 { size *= 2 }
         mask = size - 1
-        slots = .allocate(capacity: size)
+        slots = Buffer<Int32>.allocate(size)
         slots.initialize(repeating: -1, count: size)
-        keys = .allocate(capacity: size / 2 + 1)
+        keys = Buffer<Key>.allocate(size / 2 + 1)
     }
 
     deinit {
-        slots.deallocate()
-        keys.deallocate()
+        Buffer<Int32>.free(slots)
+        Buffer<Key>.free(keys)
     }
 
     @inline(__always) func code(for key: Key) -> Int32 {
@@ -178,6 +294,51 @@ final class KeyTable<Key: TableKey> {
             if keys[Int(code)] == key { return code }
             slot = (slot &+ 1) & mask
         }
+    }
+
+    /// The numbers of many keys. One look-up is two loads from anywhere in the table; here all first loads are under way
+    /// together, then all second ones.
+    func codes(for sought: UnsafePointer<Key>, count: Int, into target: UnsafeMutablePointer<Int32>) {
+        for first in stride(from: 0, to: count, by: 256) {
+            let (range, slots, keys, mask) = (first..<min(first + 256, count), slots, keys, mask)
+            for index in range { target[index] = slots[Int(truncatingIfNeeded: sought[index].tableHash) & mask] }
+            // What is not found in its first slot is marked.
+            for index in range {
+                let code = target[index]
+                if code >= 0, keys[Int(code)] != sought[index] { target[index] = -1 }
+            }
+            for index in range where target[index] < 0 { target[index] = code(for: sought[index]) }
+        }
+    }
+
+    /// What `find` gives for many keys, in the same way.
+    func find(_ sought: UnsafePointer<Key>, count: Int, into target: UnsafeMutablePointer<Int32>) {
+        let (slots, keys, mask) = (slots, keys, mask)
+        for first in stride(from: 0, to: count, by: 256) {
+            let range = first..<min(first + 256, count)
+            for index in range { target[index] = slots[Int(truncatingIfNeeded: sought[index].tableHash) & mask] }
+            for index in range {
+                let code = target[index]
+                if code >= 0, keys[Int(code)] != sought[index] { target[index] = find(sought[index]) }
+            }
+        }
+    }
+
+    /// The number of `key`; -1 when it is not there.
+    @inline(__always) func find(_ key: Key) -> Int32 {
+        var slot = Int(truncatingIfNeeded: key.tableHash) & mask
+        while true {
+            let code = slots[slot]
+            if code < 0 || keys[Int(code)] == key { return code }
+            slot = (slot &+ 1) & mask
+        }
+    }
+
+    /// The keys by their numbers.
+    func distinct() -> Buffer<Key> {
+        let result = Buffer<Key>(uninitialized: count)
+        result.pointer.update(from: keys, count: count)
+        return result
     }
 
     @inline(never) private func insert(_ key: Key, _ slot: Int) -> Int32 {
@@ -191,12 +352,12 @@ final class KeyTable<Key: TableKey> {
 
     private func grow() {
         let size = (mask + 1) * 4
-        let moved = UnsafeMutablePointer<Key>.allocate(capacity: size / 2 + 1)
+        let moved = Buffer<Key>.allocate(size / 2 + 1)
         moved.update(from: keys, count: count)
-        keys.deallocate()
+        Buffer<Key>.free(keys)
         keys = moved
-        slots.deallocate()
-        slots = .allocate(capacity: size)
+        Buffer<Int32>.free(slots)
+        slots = Buffer<Int32>.allocate(size)
         slots.initialize(repeating: -1, count: size)
         mask = size - 1
         for code in 0..<count {

@@ -26,9 +26,14 @@ enum FeaturesModule {
                 "store": store,
                 // features.row_index(ids) -> RowIndex
                 "row_index": { call in call.push(object: try RowIndex(try call[1].object(Column.self))) },
-                // features.indices(column) -> Indices
+                // features.indices(column) | ({indices, …}) -> Indices
                 "indices": { call in
-                    call.push(object: Indices(try positions(try call[1].object(Column.self), "rows", nulls: false)))
+                    if call[1].kind == .table {
+                        let parts = try call[1].elements().map { try $0.object(Indices.self).storage }
+                        return call.push(object: Indices(Buffer.concat(parts)))
+                    }
+                    return call.push(
+                        object: Indices(try positions(try call[1].object(Column.self), "rows", nulls: false)))
                 },
                 // features.to_tensor(column | frame) -> Tensor
                 "to_tensor": { call in
@@ -46,13 +51,14 @@ enum FeaturesModule {
                 },
                 // features.sample_without{wanted=, population=, taken_group=, taken_item=, seed=, stream=} -> Frame
                 "sample_without": sampleWithout,
-                // features.digest_split(prefix, keys, fraction) -> Column
+                // features.digest_split(prefix, keys, fraction, {among=}) -> Column
                 "digest_split": { call in
                     var keys: [Column] = []
                     try call[2].forEach { _, key in keys.append(try key.object(Column.self)) }
                     return call.push(
                         object: try DigestSplit.mark(
-                            prefix: try call[1].string(), keys: keys, fraction: try call[3].double()))
+                            prefix: try call[1].string(), keys: keys, fraction: try call[3].double(),
+                            among: try call[4].options(["among"]).field("among").optional?.object(Column.self)))
                 },
                 // features.auc(scores, labels) -> number | nil
                 "auc": { call in
@@ -140,7 +146,12 @@ enum FeaturesModule {
                 "rows": { call in
                     let rows = try call[1].object(RowIndex.self).rows(of: try call[2].object(Column.self))
                     return call.push(object: column(rows))
-                }
+                },
+                // index:indices(ids) -> Indices
+                "indices": { call in
+                    let rows = try call[1].object(RowIndex.self).rows(of: try call[2].object(Column.self))
+                    return call.push(object: Indices(rows))
+                },
             ],
             metamethods: [
                 "__len": { call in call.push(try call[1].object(RowIndex.self).count) },
@@ -175,12 +186,17 @@ enum FeaturesModule {
             try options.field("scaler").optional?.object(Scaler.self) ?? Scaler(names: [], means: [], scales: [])
         var bags: [TokenBag] = []
         try options.field("bags").optional?.forEach { _, bag in
-            let bag = try bag.options(["owners", "tokens", "vocabulary"])
-            bags.append(
-                try TokenBag(
-                    index: index, owners: try bag.field("owners").object(Column.self),
-                    tokens: try bag.field("tokens").object(Column.self),
-                    vocabulary: try bag.field("vocabulary").object(Vocabulary.self)))
+            let bag = try bag.options(["owners", "tokens", "held", "token_owners", "vocabulary"])
+            let owners = try bag.field("owners").object(Column.self)
+            let tokens = try bag.field("tokens").object(Column.self)
+            let vocabulary = try bag.field("vocabulary").object(Vocabulary.self)
+            if let held = try bag.field("held").optional?.object(Column.self) {
+                let tokens = (owners: try bag.field("token_owners").object(Column.self), tokens: tokens)
+                bags.append(
+                    try TokenBag(index: index, owners: owners, held: held, tokens: tokens, vocabulary: vocabulary))
+            } else {
+                bags.append(try TokenBag(index: index, owners: owners, tokens: tokens, vocabulary: vocabulary))
+            }
         }
         return call.push(object: try FeatureStore(ids: ids, numbers: numbers, scaler: scaler, bags: bags, index: index))
     }
@@ -191,18 +207,25 @@ enum FeaturesModule {
         guard case .int64(let counts) = wanted.storage, wanted.nullCount == 0 else {
             throw options.error("'wanted' must be an int64 column without nulls")
         }
-        let taken = (
-            groups: try positions(try options.field("taken_group").object(Column.self), "taken_group"),
-            items: try positions(try options.field("taken_item").object(Column.self), "taken_item")
-        )
+        let (groups, items) = (try options.field("taken_group"), try options.field("taken_item"))
+        let areIndices = groups.tryObject(Indices.self) != nil
+        func rows(_ argument: Argument, _ name: String) throws -> Buffer<Int32> {
+            if areIndices { return try argument.object(Indices.self).storage }
+            return try positions(try argument.object(Column.self), name)
+        }
         let drawn = try ComplementSampler.sample(
-            wanted: counts, population: try options.field("population").int(), taken: taken,
+            wanted: counts, population: try options.field("population").int(),
+            taken: (groups: try rows(groups, "taken_group"), items: try rows(items, "taken_item")),
             seed: UInt64(bitPattern: try options.field("seed").optional?.int64() ?? 0),
             stream: UInt64(bitPattern: try options.field("stream").optional?.int64() ?? 0))
+        if areIndices {
+            _ = call.push(object: Indices(drawn.groups))
+            _ = call.push(object: Indices(drawn.items))
+            return 2
+        }
         return call.push(
             object: try Frame([
-                (name: "group", column: column(Buffer(drawn.groups))),
-                (name: "item", column: column(Buffer(drawn.items))),
+                (name: "group", column: column(drawn.groups)), (name: "item", column: column(drawn.items)),
             ]))
     }
 

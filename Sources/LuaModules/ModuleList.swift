@@ -1,8 +1,12 @@
+import Base
 import LuaHost
+import Tensors
 
 /// Every native module, in the order of the architecture; the single list.
 public func allModules() -> [LuaModule] {
-    [
+    // Columns are worked on by the threads that tensors have.
+    Workers.run = { count, body in try? Threads.run(count, body) }
+    return [
         SQLModule.module,
         FrameModule.module,
         CSVModule.module,

@@ -79,6 +79,9 @@ enum NNModule {
                 if let matrix = call[2].tryObject(FeatureMatrix.self) {
                     return call.push(object: try Towers.embed(module, matrix, block: block))
                 }
+                if let rows = call[2].tryObject(Rows.self) {
+                    return call.push(object: try Towers.embed(module, rows, block: block))
+                }
                 return call.push(object: try Towers.embed(module, try call[2].object(Tensor.self), block: block))
             },
             // nn.topk(queries, items, k, {exclude = {queries, items}}) -> Tensor (n, k), Indices

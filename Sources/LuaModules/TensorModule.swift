@@ -143,6 +143,10 @@ enum TensorModule {
                 let (start, length) = try call.range(2, 3, count: indices.count)
                 return call.push(object: try indices.slice(start: start, length: length))
             },
+            // indices:shift(by) -> Indices
+            "shift": { call in
+                call.push(object: try call[1].object(Indices.self).shifted(by: try call[2].int()))
+            },
         ]
     }
 

@@ -32,6 +32,13 @@ public enum Towers {
         }
     }
 
+    /// The same for some rows of a feature matrix, in their order.
+    public static func embed(_ module: Module, _ rows: Rows, block: Int = 4096) throws -> Tensor {
+        try embed(module, count: rows.count, block: block) { start, length in
+            .rows(try rows.matrix.rows(rows.indices.slice(start: start, length: length)))
+        }
+    }
+
     /// The same for the rows of a dense tensor (n, in).
     public static func embed(_ module: Module, _ rows: Tensor, block: Int = 4096) throws -> Tensor {
         guard rows.rank == 2 else { throw TensorError.shape("embed", rows.shape, "needs rows (n, in)") }

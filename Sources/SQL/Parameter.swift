@@ -177,7 +177,7 @@ enum ValueText {
         case .float64(let values): text += number(values.pointer[row]).utf8
         case .bool(let values): text += (values.pointer[row] != 0 ? "true" : "false").utf8
         case .timestamp(let values): withTimestamp(values.pointer[row]) { text.append(contentsOf: $0) }
-        case .uuid(let values): withUUID(values.pointer[row]) { text.append(contentsOf: $0) }
+        case .uuid(let values): withUUID(values[row]) { text.append(contentsOf: $0) }
         case .string: text += column.stringBytes(row)
         case .list(let offsets, let child):
             JSONText.appendElements(child, Int(offsets.pointer[row])..<Int(offsets.pointer[row + 1]), to: &text)

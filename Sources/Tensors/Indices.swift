@@ -54,6 +54,24 @@ public final class Indices: @unchecked Sendable {
         return Indices(result)
     }
 
+    /// The positions, each moved by `distance`.
+    ///
+    /// - Throws: `tensor.value` when one leaves the range of positions.
+    public func shifted(by distance: Int) throws -> Indices {
+        let result = StoragePool.buffer(Int32.self, count: count)
+        for place in 0..<count {
+            let (moved, overflow) = Int(pointer[place]).addingReportingOverflow(distance)
+            guard !overflow, moved >= 0, moved < Int(Int32.max) else {
+                throw TensorError(
+                    "tensor.value",
+                    "shift: position \(pointer[place] + 1) at place \(place + 1) moved by \(distance) is not a position"
+                )
+            }
+            result[place] = Int32(moved)
+        }
+        return Indices(result)
+    }
+
     public func slice(start: Int, length: Int) throws -> Indices {
         guard start >= 0, length >= 0, start <= count - length else {
             throw TensorError.shape(

@@ -191,7 +191,7 @@ func id(_ number: UInt64) -> Base.UUID { Base.UUID(high: 0x4000, low: 0x8000_000
             wanted: Buffer(wanted), population: population,
             taken: (Buffer(taken.map(\.0)), Buffer(taken.map(\.1))), seed: seed, stream: stream)
         var result = [[Int32]](repeating: [], count: wanted.count)
-        for (group, item) in zip(drawn.groups, drawn.items) { result[Int(group)].append(item) }
+        for (group, item) in zip(drawn.groups.elements, drawn.items.elements) { result[Int(group)].append(item) }
         return result
     }
 

@@ -120,6 +120,8 @@ import Testing
         let one = try Towers.embed(module, matrix, block: 10)
         Threads.count = 3
         #expect(try Towers.embed(module, matrix, block: 10).values == one.values)
+        let some = try matrix.rows(Indices(range: 20..<60))
+        #expect(try Towers.embed(module, some, block: 10).values == Array(one.values[80..<240]))
         #expect(one.shape == [103, 4] && !one.requiresGrad && module.isTraining)
         #expect(try Towers.embed(module, matrix.toDense(), block: 1000).distance(one) < 1e-5)
         let none = try FeatureMatrix(dense: Tensor(zeros: [0, 5]), parts: [])

@@ -1,5 +1,6 @@
 import Base
 import CKernels
+import Glibc
 import Testing
 
 @testable import Tensors
@@ -71,6 +72,12 @@ import Testing
         try Product.run(
             c.pointer, .init(a.pointer), .init(Tensor(shape: [70, 20], repeating: 1).pointer), m: 8, n: 20, k: 70)
         for index in 0..<c.count { #expect(c.pointer[index].isNaN == (index / 20 == 1)) }
+    }
+
+    @Test func theEnvironmentChoosesTheKernels() {
+        let name = String(cString: tt_kernel_set_name())
+        if let wanted = getenv("TT_KERNELS"), wanted.pointee != 0 { #expect(name == String(cString: wanted)) }
+        #expect(["portable", "avx2", "avx512"].contains(name))
     }
 
     @Test(arguments: [(1, 1), (16, 16), (33, 70), (64, 48)]) func turningTransposes(_ n: Int, _ m: Int) {

@@ -87,6 +87,19 @@ t.test("uncaught errors show message, line and traceback, and end with 1", funct
     t.equal(status, 1)
 end)
 
+t.test("TT_KERNELS asks for a set of kernels", function()
+    local product = [[TT_KERNELS=%s tt -e 'local tensor = require "tt.tensor"
+        print(tensor.ones({ 40, 70 }):matmul(tensor.ones({ 70, 3 })):sum():item())']]
+    for _, set in ipairs { "portable", "" } do
+        local output, status = sh(product:format(set))
+        t.equal(output, "8400.0\n")
+        t.equal(status, 0)
+    end
+    local output, status = sh("TT_KERNELS=fast tt -e ''")
+    t.equal(output, "tt: TT_KERNELS is 'fast'; it may be 'avx512', 'avx2', 'portable', or unset for the best of them\n")
+    t.equal(status, 2)
+end)
+
 t.test("errors of usage and configuration end with 2 and no traceback", function()
     local output, status = sh([[tt -e 'tt.error("usage", "give a file")']])
     t.equal(output, "tt: give a file\n")

@@ -215,6 +215,10 @@ t.test("manifests whose paths lead elsewhere are no manifests", function()
     t.error("publication.manifest", versions.read_manifest, '{"files": []}', "it")
 end)
 
+t.test("a table shows no control characters", function()
+    t.equal(readers.layout({ { "name", "type" }, { "a\27[2Jb\n", "x" } }, {}), "name     type\na?[2Jb?  x\n")
+end)
+
 t.test("objects whose names lead elsewhere are not fetched", function()
     local project <close> = supabase.open { url = "http://127.0.0.1:9", key = "k", retry = false }
     local target, to = versions.open { project = project }, t.tmpdir()

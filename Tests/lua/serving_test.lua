@@ -43,7 +43,9 @@ end)
 
 t.test("an empty payload gives the defaults, an odd one is read as far as it goes", function()
     local bundle = published({ "a" }, { "p" })
-    t.near(serving.input(bundle, {}, NOW), { 0, 0, 0, 0.5, 0, 0, 0, 0, 12 / 23, 0, 0 }, 1e-7)
+    for _, none in ipairs({ {}, false, 7, "x", json.null }) do
+        t.near(serving.input(bundle, none, NOW), { 0, 0, 0, 0.5, 0, 0, 0, 0, 12 / 23, 0, 0 }, 1e-7)
+    end
     t.near(serving.input(bundle, json.decode([[{"profile": null, "decision_stats": {"like_count": "3 likes",
         "nope_count": true, "decision_count": 0, "average_like_hour": -4, "recent_like_at": "soon"},
         "price_stats": {"mean": "1e2", "median": null}, "tags": "a", "performers": ["q", 7, "", "p"]}]]), NOW),

@@ -43,6 +43,16 @@ t.test("a listing that could be followed for ever is refused", function()
     t.equal(requests, 11)
 end)
 
+t.test("an answer that is neither an object nor a list is told", function()
+    local answer = { status = 200, url = "http://x/y", json = function() return 7 end }
+    local project = { send = function() return answer end }
+    local bucket = storage.bucket(project, "things")
+    for _, ask in ipairs { bucket.list, bucket.info, bucket.head, function() bucket:remove { "a" } end } do
+        local problem = t.error("supabase.rejected", ask, bucket, "a")
+        t.equal(problem.message, "http://x/y: the answer is neither an object nor a list")
+    end
+end)
+
 t.test("names of buckets are checked", function()
     for _, name in ipairs { "", "a/b" } do t.error("argument", storage.bucket, {}, name) end
 end)

@@ -105,6 +105,17 @@ t.test("pages end when the total is reached, without one request more", function
     t.equal({ pager.total, pager.received, #sizes }, { 0, 0, 1 })
 end)
 
+t.test("a server that gives the same page again is not asked for ever", function()
+    local pager = postgrest.pager("numbers & more", ID)
+    t.equal(pager:request().url, "/rest/v1/numbers%20%26%20more")
+    local answer = { status = 200, ok = true, headers = {}, body = '[{"id":1},{"id":2}]' }
+    t.equal(#pager:accept(answer), 2)
+    pager:request()
+    local raised = t.error("supabase.key", pager.accept, pager, answer)
+    t.equal(raised.message,
+        "table 'numbers & more': the server gives the same rows again instead of those behind them")
+end)
+
 t.test("a server's cap is told once and used from then on", function()
     local pager, sizes, rows, step = served(35, ID, 4)
     local _, lines = logged(function() repeat until not step() end)
@@ -180,6 +191,7 @@ local ANSWERS = {
     { 413, "<html><head><title>413 Request Entity Too Large</title></head></html>", "too_large",
         { "413 Request Entity Too Large", "send less" } },
     { 503, "", "unavailable", { "no message", "later" } },
+    { 400, '{"message":"a\\u001b[2J\\u0007b"}', "rejected", { "a [2J b" } },
     { 429, "slow down", "unavailable", { "slow down" } },
     { 400, '{"statusCode":"404","error":"not_found","message":"Object not found"}', "not_found",
         { "HTTP 404 not_found" } },
@@ -204,6 +216,8 @@ t.test("errors say what the server said, and what to do", function()
     t.equal(supabase.problem { status = 206, body = "[]" }, nil)
     local page = supabase.problem { status = 502, body = "<html><title>\n 502  Bad\nGateway </title><p>more" }
     t.equal(page.details.message, "502 Bad Gateway")
+    local busy = supabase.problem { status = 503, body = "", headers = { ["retry-after"] = "3600" } }
+    t.ok(busy.message:find("try again later; it says Retry-After: 3600)", 1, true), busy.message)
     local long = supabase.problem { status = 500, body = ("日本"):rep(2000) }
     t.ok(#long.message < 1100 and utf8.len(long.message))
 end)

@@ -266,37 +266,47 @@ t.test("the split takes the first digests, the view leaves them out, negatives a
     local db <close> = database(rows)
     local data = extract.read(db)
     local made = samples.build(data, settings({ "training.train_val_split=0.2" }))
-    t.equal(made.decisions.train:height() + made.decisions.val:height(), 100)
-    t.equal(made.decisions.val:height(), 20)
-    t.equal(made.view:height(), 103 - 20)
-    t.equal(made.sides.likes:sum():item(), made.decisions.train:filter("decision_type == 'like'"):height() + 0.0)
+    local split = { train = data.decisions:filter(made.trains), val = made.val }
+    t.equal(split.train:height() + split.val:height(), 100)
+    t.equal(split.val:height(), 20)
+    t.equal(data.decisions:filter(made.counted):height(), 103 - 20)
+    t.equal(made.sides.likes:sum():item(), split.train:filter("decision_type == 'like'"):height() + 0.0)
     local digests = {}
     local hash = require("tt.hash")
-    for row in frame.concat({ made.decisions.train, made.decisions.val }):rows() do
+    for row in frame.concat({ split.train:drop({ "created_at" }), split.val }):rows() do
         digests[#digests + 1] = hash.sha256(("42:%s:%s"):format(row.user_id, row.video_id))
     end
     table.sort(digests)
-    for row in made.decisions.val:rows() do
+    for row in split.val:rows() do
         t.equal(hash.sha256(("42:%s:%s"):format(row.user_id, row.video_id)) <= digests[20], true)
     end
-    -- Negatives stand behind the decisions: per user max(0, 3 * max(1, likes) - nopes) of them.
+    -- Every decision, and negatives: per user max(0, 3 * max(1, likes) - nopes) of them.
     for _, name in ipairs({ "train", "val" }) do
-        local side, decisions = made.sides[name], made.decisions[name]
+        local side, decisions = made.sides[name], split[name]
         local decided = {}
         for row in data.decisions:rows() do decided[row.user_id .. row.video_id] = true end
-        local likes, nopes, drawn = {}, {}, {}
+        local likes, nopes, drawn, label = {}, {}, {}, {}
         for row in decisions:rows() do
             local counts = row.decision_type == "like" and likes or nopes
             counts[row.user_id] = (counts[row.user_id] or 0) + 1
+            label[row.user_id .. row.video_id] = row.decision_type == "like" and 1.0 or 0.0
         end
         local users, items, labels = side.user:to_table(), side.item:to_table(), side.label:to_table()
-        for index = decisions:height() + 1, side.n do
+        for index = 1, side.n do
             local user, video = made.users.user_id[users[index]], data.videos.id[items[index]]
-            t.equal(labels[index], 0.0)
-            t.equal(decided[user .. video], nil)
-            decided[user .. video] = true
-            drawn[user] = (drawn[user] or 0) + 1
+            local key = user .. video
+            if label[key] then
+                t.equal(labels[index], label[key])
+                label[key] = nil
+            else
+                t.equal(labels[index], 0.0)
+                t.equal(decided[key], nil)
+                decided[key] = true
+                drawn[user] = (drawn[user] or 0) + 1
+            end
+            if name == "val" and index > 1 then t.equal(items[index - 1] <= items[index], true) end
         end
+        t.equal(next(label), nil)
         for row in made.users:rows() do
             local user = row.user_id
             local active = likes[user] or nopes[user]

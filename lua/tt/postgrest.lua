@@ -268,6 +268,17 @@ local function last_key(pager, page)
     return after
 end
 
+-- A server that does not heed the filters would give the same page for ever.
+local function check_progress(pager, after)
+    for index, value in ipairs(pager.after or {}) do
+        if value ~= after[index] then return end
+    end
+    if pager.after then
+        tt.error("supabase.key", ("table '%s': the server gives the same rows again instead of those behind them")
+            :format(pager.table), { table = pager.table }, 3)
+    end
+end
+
 -- Learns from the first answer how many rows there are, and whether the server gives fewer than it is asked for.
 local function learn(pager, rows, following)
     pager.asked_total = true
@@ -290,7 +301,8 @@ end
 --- assert(#page == 2 and info.total == 3 and info.after[1] == 4 and not pager.done)
 --- ```
 ---
---- Raises `json.column` for a value that does not fit its column, and the problem it is given unless asking for fewer
+--- Raises `json.column` for a value that does not fit its column, `supabase.key` for a row without key and for a page
+--- that was there before, and the problem it is given unless asking for fewer
 --- rows may help.
 ---@param response table the answer
 ---@param problem? { code: string, message: string, details: table } what is wrong with an answer that is not `ok`
@@ -318,7 +330,9 @@ function Pager:accept(response, problem)
         self.done = true
         return nil
     end
-    self.after = last_key(self, page)
+    local after = last_key(self, page)
+    check_progress(self, after)
+    self.after = after
     self.done = self.total ~= nil and self.received >= self.total
     return page, { rows = rows, received = self.received, total = self.total, after = self.after }
 end

@@ -99,8 +99,18 @@ local function send(bucket, spec)
     return response
 end
 
+-- The JSON of an answer, which is an object or a list.
+local function content_of(response)
+    local content = response:json()
+    if type(content) ~= "table" then
+        tt.error("supabase.rejected", ("%s: the answer is neither an object nor a list"):format(response.url),
+            { url = response.url }, 3)
+    end
+    return content
+end
+
 local function send_json(bucket, method, url, value)
-    return send(bucket, { method = method, url = url, json = value, idempotent = true }):json()
+    return content_of(send(bucket, { method = method, url = url, json = value, idempotent = true }))
 end
 
 --- Gives a bucket of a project, as `project:bucket` does. Nothing is sent yet.
@@ -135,7 +145,7 @@ function Bucket:info()
     local response, problem = try(self, { method = "GET", url = "/storage/v1/bucket/" .. escaped(self.name) })
     if problem and problem.code == "supabase.not_found" then return nil end
     if problem then raise(problem, 2) end
-    return response:json()
+    return content_of(response)
 end
 
 --- Makes the bucket if it is not there; one that is there stays as it is.
@@ -242,7 +252,7 @@ function Bucket:head(path)
     local response, problem = try(self, { method = "GET", url = object_url(self, "info/", path) })
     if problem and problem.code == "supabase.not_found" then return nil end
     if problem then raise(problem, 2) end
-    local entry = response:json()
+    local entry = content_of(response)
     return {
         name = path, size = math.tointeger(tonumber(entry.size)) or 0, content_type = text(entry.content_type),
         cache_control = text(entry.cache_control), etag = unquoted(entry.etag),

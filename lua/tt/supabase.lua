@@ -335,7 +335,8 @@ end
 --- assert(not pcall(total)) -- nobody listens there
 --- ```
 ---
---- The iterator raises what `project:request` does, `json.column`, and `supabase.key` for a row without key.
+--- The iterator raises what `project:request` does, `json.column`, and `supabase.key` for a row without key and for a
+--- server that gives the same page again.
 ---@param name string
 ---@param opts tt.postgrest.PagerOptions
 ---@return fun(): tt.Frame?, tt.postgrest.PageInfo? iterator

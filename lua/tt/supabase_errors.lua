@@ -62,8 +62,9 @@ local function kind_of(status, code)
     return "rejected"
 end
 
+-- One line without control characters, which a terminal would obey.
 local function shortened(text, length)
-    text = text:gsub("%s+", " ")
+    text = text:gsub("[%s%c]+", " ")
     if #text <= length then return text end
     return text:sub(1, (utf8.offset(text, 0, length + 1) or length + 1) - 1) .. "…"
 end
@@ -156,6 +157,8 @@ function errors.problem(response, request)
         request and ("%s %s"):format(request.method or "GET", request.url) or "the server's answer",
         status, code and " " .. code or "", shortened(whole, 800))
     local more = advice(kind, code, whole)
+    local wait = kind == "unavailable" and response.headers and response.headers["retry-after"]
+    if wait then more = ("%s; it says Retry-After: %s"):format(more, shortened(wait, 40)) end
     return {
         code = "supabase." .. kind, message = more and ("%s (%s)"):format(message, more) or message,
         details = { status = status, code = code, message = said, hint = fields.hint, details = fields.details,

@@ -4,6 +4,7 @@
 local columns = require("two_tower.columns")
 local features = require("tt.features")
 local json = require("tt.json")
+local payloads = require("two_tower.payloads")
 
 ---@class two_tower.Feature
 ---@field entity "user"|"item"
@@ -167,9 +168,15 @@ function FeatureSet:store(entity, payload, scaler, vocabularies, numbers)
     local bags = {}
     for _, feature in ipairs(self:features(entity)) do
         if feature.vocabulary then
-            local pairs_ = payload.lists[self:vocabulary(feature.vocabulary).tokens]
-            bags[#bags + 1] = { owners = pairs_.owner, tokens = pairs_.token,
-                vocabulary = vocabularies[feature.vocabulary] }
+            local name, vocabulary = self:vocabulary(feature.vocabulary).tokens, vocabularies[feature.vocabulary]
+            local held = payloads.held(payload.lists, name)
+            if held then
+                bags[#bags + 1] = { owners = held.by.user_id, held = held.by.video_id, tokens = held.tokens.token,
+                    token_owners = held.tokens.video_id, vocabulary = vocabulary }
+            else
+                local pairs_ = payload.lists[name]
+                bags[#bags + 1] = { owners = pairs_.owner, tokens = pairs_.token, vocabulary = vocabulary }
+            end
         end
     end
     return features.store({ ids = payload.frame.id, numbers = numbers or self:compute(entity, payload), scaler = scaler,

@@ -67,45 +67,70 @@ function payloads.with_now(rows, micros)
     return rows:with({ { "now", micros or "null" } }):cast({ now = "timestamp" })
 end
 
+-- Token lists that are told as two tables: who holds what, and the tokens of what is held. A list that is asked for is
+-- joined then; many are not, because a bag is made of the two tables.
+---@param held table<string, { by: tt.Frame, tokens: tt.Frame }> `by` has user_id and video_id, `tokens` has video_id
+---  and token
+local function lists_of(held)
+    return setmetatable({}, {
+        held = held,
+        __index = function(lists, name)
+            local parts = held[name]
+            if not parts then return nil end
+            local joined <close> = parts.by:join(parts.tokens, { on = "video_id" })
+            local list = joined:select({ "user_id", "token" }):rename({ user_id = "owner" })
+            rawset(lists, name, list)
+            return list
+        end,
+        __pairs = function(lists)
+            for name in pairs(held) do local _ = lists[name] end
+            return next, lists
+        end,
+    })
+end
+
+--- What a token list is made of, where nobody has asked for the list itself.
+---@param lists table<string, tt.Frame> a payload's
+---@param name string
+---@return { by: tt.Frame, tokens: tt.Frame }|nil
+function payloads.held(lists, name)
+    local meta = rawget(lists, name) == nil and getmetatable(lists) or {}
+    return meta.held and meta.held[name]
+end
+
 --- Payloads of users over a set of effective decisions.
 ---@param data two_tower.Data
----@param decisions tt.Frame the decisions that count (the training view, or all)
+---@param decisions tt.Frame effective decisions
 ---@param profiles tt.Frame whom to make payloads for: user_id, created_at
 ---@param now integer reference time, microseconds UTC
+---@param counted? tt.Column bool per decision: those that count (default: all)
 ---@return two_tower.Payload
-function payloads.users(data, decisions, profiles, now)
-    local known <close> = decisions:join(profiles, { on = "user_id", how = "semi" })
-    local likes <close> = known:filter("decision_type == 'like'")
-    local stats = known:with({
-        { "is_like", "if(decision_type == 'like', 1, 0)" },
-        { "is_nope", "if(decision_type == 'nope', 1, 0)" },
-        { "liked_at", "if(decision_type == 'like', created_at, null)" },
-        { "like_hour", "if(decision_type == 'like', hour(created_at), null)" },
-    }):group_by({ "user_id" }):agg({
-        { "is_like", "sum", as = "like_count" },
-        { "is_nope", "sum", as = "nope_count" },
-        { "*", "count", as = "decision_count" },
-        { "liked_at", "max", as = "recent_like_at" },
-        { "like_hour", "mean", as = "average_like_hour" },
-    })
-    local prices = likes:select({ "user_id", "video_id" })
-        :join(data.videos:select({ "id", "price" }), { left_on = "video_id", right_on = "id" })
+function payloads.users(data, decisions, profiles, now, counted)
+    -- By user and type: few rows, whatever the number of decisions.
+    local counts = decisions:select({ "user_id", "decision_type" }):with({ { "counted", counted or "true" } })
+        :group_by({ "user_id", "decision_type", "counted" }):agg({ { "*", "count", as = "n" } }):filter("counted")
+    local function of(kind, name)
+        return counts:filter(("decision_type == '%s'"):format(kind)):select({ "user_id", "n" }):rename({ n = name })
+    end
+    local liking = decisions.decision_type:eq("like")
+    local likes <close> = decisions:filter(counted and liking & counted or liking)
+    local when = likes:select({ "user_id", "created_at" }):with({ { "hour", "hour(created_at)" } })
         :group_by({ "user_id" })
-        :agg({ { "price", "mean", as = "mean_price" }, { "price", "median", as = "median_price" } })
-    local users = profiles:select({ "user_id", "created_at" })
-        :rename({ created_at = "profile_created_at" })
-        :join(stats, { on = "user_id", how = "left" })
-        :join(prices, { on = "user_id", how = "left" })
-        :rename({ user_id = "id" })
+        :agg({ { "created_at", "max", as = "recent_like_at" }, { "hour", "mean", as = "average_like_hour" } })
     -- A like of a video that is not in the table carries no names, as that video has none here.
     local liked = likes:select({ "user_id", "video_id" })
-    local function names(frame)
-        local pairs_ <close> = liked:join(frame, { on = "video_id" })
-        return pairs_:select({ "user_id", "token" }):rename({ user_id = "owner" })
+    local prices = liked:join(data.videos:select({ "id", "price" }), { left_on = "video_id", right_on = "id" })
+        :group_by({ "user_id" })
+        :agg({ { "price", "mean", as = "mean_price" }, { "price", "median", as = "median_price" } })
+    local users = profiles:select({ "user_id", "created_at" }):rename({ created_at = "profile_created_at" })
+    for _, part in ipairs({ of("like", "like_count"), of("nope", "nope_count"),
+        counts:group_by({ "user_id" }):agg({ { "n", "sum", as = "decision_count" } }), when, prices }) do
+        users = users:join(part, { on = "user_id", how = "left" })
     end
     return {
-        frame = payloads.with_now(payloads.fill("user", users), now),
-        lists = { tags = names(data.tags), performers = names(data.performers) },
+        frame = payloads.with_now(payloads.fill("user", users:rename({ user_id = "id" })), now),
+        lists = lists_of({ tags = { by = liked, tokens = data.tags },
+            performers = { by = liked, tokens = data.performers } }),
     }
 end
 

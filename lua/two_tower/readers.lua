@@ -214,6 +214,9 @@ function readers.layout(rows, right)
     local widths, lines = {}, {}
     for _, cells in ipairs(rows) do
         for index, cell in ipairs(cells) do
+            -- Names and headers are others' words; a terminal would obey what is in them.
+            cell = cell:gsub("%c", "?")
+            cells[index] = cell
             widths[index] = math.max(widths[index] or 0, utf8.len(cell) or #cell)
         end
     end

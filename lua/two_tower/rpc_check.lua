@@ -139,7 +139,7 @@ end
 ---@param prepared { samples: two_tower.Samples, users: two_tower.Payload, items: two_tower.Payload }
 function rpc_check.training(source, db, prepared)
     local started = time.monotonic()
-    local users = prepared.samples.users:join(prepared.samples.decisions.val, { on = "user_id", how = "anti" })
+    local users = prepared.samples.users:join(prepared.samples.val, { on = "user_id", how = "anti" })
         :select({ "user_id" }):rename({ user_id = "id" })
     local items = rpc_check.active_items(db)
     local bar <close> = progress.bar({ label = "payloads", unit = "rows" })

@@ -2,7 +2,7 @@
 
 local columns = require("two_tower.columns")
 local features = require("tt.features")
-local frame = require("tt.frame")
+local tensor = require("tt.tensor")
 
 local samples = {}
 
@@ -15,68 +15,96 @@ local samples = {}
 --- What a model is trained on: no frames, which are large.
 ---@class two_tower.Sides
 ---@field train two_tower.Side
----@field val two_tower.Side
+---@field val two_tower.Side in the order of its items
 ---@field likes tt.Tensor likes of each item on the training side
 
 ---@class two_tower.Samples
----@field view tt.Frame all effective decisions but those that validate: what user features are made of
+---@field counted tt.Column bool per effective decision: false for those that validate; user features are made of the
+---  others
 ---@field users tt.Frame profiles of users with an eligible decision; row order of the user store
 ---@field fitted tt.Column bool per user: has a sample to train on
----@field decisions { train: tt.Frame, val: tt.Frame } eligible decisions of each side
+---@field trains tt.Column bool per effective decision: those to learn from
+---@field val tt.Frame user_id, video_id and decision_type of those that validate
 ---@field sides two_tower.Sides
 
 --- Splits the eligible decisions: likes and nopes of users with a profile and videos that exist.
 ---@param data two_tower.Data
 ---@param seed integer
 ---@param share number part that validates, 0..1
----@return tt.Frame train
----@return tt.Frame val
+---@return tt.Column trains bool per decision
+---@return tt.Column validates bool per decision; neither where it is not eligible
 function samples.split(data, seed, share)
-    local eligible <close> = data.decisions:filter("decision_type in ('like', 'nope')")
-        :join(data.profiles, { on = "user_id", how = "semi" })
-        :join(data.videos, { left_on = "video_id", right_on = "id", how = "semi" })
-    local validates = features.digest_split(tostring(seed), { eligible.user_id, eligible.video_id }, share)
-    return eligible:filter(~validates), eligible:filter(validates)
+    local all = data.decisions
+    local eligible = columns.frame({
+        { "known", all.decision_type:is_in({ "like", "nope" }) },
+        { "user", all.user_id:is_in(data.profiles.user_id) },
+        { "item", all.video_id:is_in(data.videos.id) },
+    }):with({ { "all", "known and user and item" } }).all
+    local validates = features.digest_split(tostring(seed), { all.user_id, all.video_id }, share, { among = eligible })
+    return columns.eval(columns.frame({ { "eligible", eligible }, { "validates", validates } }),
+        "eligible and not validates"), validates
+end
+
+-- Likes and nopes of each user among some decisions, in the order of `users`; 0 where there are none.
+local function counted(side, users)
+    local counts = side:group_by({ "user_id", "decision_type" }):count()
+    local function of(kind)
+        return users:join(counts:filter(("decision_type == '%s'"):format(kind)), { on = "user_id", how = "left" })
+            :col("count"):fill_null(0)
+    end
+    return columns.frame({ { "likes", of("like") }, { "nopes", of("nope") } })
 end
 
 -- Draws negatives for each user of one side: max(0, ratio * max(1, likes) - nopes) videos the user has no effective
--- decision on, drawn without replacement; all there are when there are fewer.
-local function negatives(side, users, taken, population, options)
-    local counts = side:with({
-        { "is_like", "if(decision_type == 'like', 1, 0)" },
-        { "is_nope", "if(decision_type == 'nope', 1, 0)" },
-    }):group_by({ "user_id" }):agg({ { "is_like", "sum", as = "likes" }, { "is_nope", "sum", as = "nopes" } })
-    local wanted = users:select({ "user_id" }):join(counts, { on = "user_id", how = "left" })
-        :with({ { "wanted", ("if(likes is null, 0, greatest(0, greatest(likes, 1) * %d - nopes))")
-            :format(options.ratio) } })
-        .wanted
-    return features.sample_without({ wanted = wanted, population = population, taken_group = taken.user_row,
-        taken_item = taken.item_row, seed = options.seed, stream = options.stream })
+-- decision on, drawn without replacement; all there are when there are fewer. `all` are the decisions of both sides.
+local function negatives(side, all, users, index, options)
+    local wanted = columns.eval(counted(side, users:select({ "user_id" })),
+        ("if(likes + nopes == 0, 0, greatest(0, greatest(likes, 1) * %d - nopes))"):format(options.ratio))
+    local taken_users <close> = index.user:indices(all.user_id)
+    local taken_items <close> = index.item:indices(all.video_id)
+    return features.sample_without({ wanted = wanted, population = #index.item, taken_group = taken_users,
+        taken_item = taken_items, seed = options.seed, stream = options.stream })
+end
+
+-- One after the other; the first is not needed any more.
+local function chain(first, second)
+    local _ <close> = first
+    return features.indices({ first, second })
 end
 
 -- Decisions first, then the drawn negatives: user row, item row and label of every sample.
-local function assemble(side, user_index, item_index, drawn)
-    local decided <close> = columns.frame({
-        { "user", user_index:rows(side.user_id) },
-        { "item", item_index:rows(side.video_id) },
-        { "label", columns.eval(side, "if(decision_type == 'like', 1.0, 0.0)") },
-    })
-    local all <close> = frame.concat({ decided, drawn:rename({ group = "user" }):with({ { "label", "0.0" } }) })
+local function assemble(side, index, drawn_users, drawn_items)
+    local labels <close> = features.to_tensor(side.decision_type:eq("like"))
+    local zeros <close> = tensor.zeros({ #drawn_users })
     return {
-        user = features.indices(all.user),
-        item = features.indices(all.item),
-        label = features.to_tensor(all.label),
-        n = all:height(),
+        user = chain(index.user:indices(side.user_id), drawn_users),
+        item = chain(index.item:indices(side.video_id), drawn_items),
+        label = tensor.concat({ labels, zeros }),
+        n = #side + #drawn_users,
+    }
+end
+
+-- The same samples in the order of their items.
+local function by_item(side)
+    local _ <close> = side.user
+    local _ <close> = side.item
+    local _ <close> = side.label
+    local sorted <close> = columns.frame({ { "user", features.to_column(side.user) },
+        { "item", features.to_column(side.item) }, { "label", features.to_column(side.label) } }):sort("item")
+    return {
+        user = features.indices(sorted.user),
+        item = features.indices(sorted.item),
+        label = features.to_tensor(sorted.label),
+        n = side.n,
     }
 end
 
 -- Likes of each video among some decisions.
 local function likes(videos, decisions)
-    local counts = decisions:filter("decision_type == 'like'"):group_by({ "video_id" })
-        :agg({ { "*", "count", as = "likes" } })
+    local counts = decisions:group_by({ "video_id", "decision_type" }):count():filter("decision_type == 'like'")
     return features.to_tensor(videos:select({ "id" })
         :join(counts, { left_on = "id", right_on = "video_id", how = "left" })
-        .likes:fill_null(0):cast("float32"))
+        :col("count"):fill_null(0):cast("float32"))
 end
 
 --- Makes the samples of both sides.
@@ -85,28 +113,35 @@ end
 ---@return two_tower.Samples
 function samples.build(data, config)
     local training = config.training
-    local train, val = samples.split(data, config.seed, training.train_val_split)
+    local trains, validates = samples.split(data, config.seed, training.train_val_split)
+    local all = data.decisions:select({ "user_id", "video_id", "decision_type" })
+    local val = all:filter(validates)
+    local train <close> = all:filter(trains)
     if train:height() == 0 then
         tt.error("samples.none", ("no sample to train on: %d decisions, %d profiles and %d videos were read, but no "
             .. "like or nope of a user with a profile on an existing video is on the training side")
             :format(data.decisions:height(), data.profiles:height(), data.videos:height()))
     end
-    local decided <close> = frame.concat({ train:select({ "user_id" }), val:select({ "user_id" }) })
-    local users = data.profiles:join(decided, { on = "user_id", how = "semi" })
-    local user_index, item_index = features.row_index(users.user_id), features.row_index(data.videos.id)
-    local taken = { user_row = user_index:rows(data.decisions.user_id),
-        item_row = item_index:rows(data.decisions.video_id) }
+    local fitted = data.profiles.user_id:is_in(train.user_id)
+    local known = fitted | data.profiles.user_id:is_in(val.user_id)
+    local users = data.profiles:filter(known)
+    local index = { user = features.row_index(users.user_id), item = features.row_index(data.videos.id) }
     local function side(decisions, stream)
-        local drawn <close> = negatives(decisions, users, taken, data.videos:height(),
+        -- What the statements before have left behind is large.
+        collectgarbage()
+        local drawn_users, drawn_items = negatives(decisions, all, users, index,
             { ratio = training.negative_sampling_ratio, seed = config.seed, stream = stream })
-        return assemble(decisions, user_index, item_index, drawn)
+        local _ <close> = drawn_users
+        local _ <close> = drawn_items
+        return assemble(decisions, index, drawn_users, drawn_items)
     end
     return {
-        view = data.decisions:join(val, { on = { "user_id", "video_id" }, how = "anti" }),
+        trains = trains,
+        counted = ~validates,
         users = users,
-        fitted = users.user_id:is_in(train.user_id),
-        decisions = { train = train, val = val },
-        sides = { train = side(train, 1), val = side(val, 2), likes = likes(data.videos, train) },
+        fitted = columns.frame({ { "fitted", fitted } }):filter(known).fitted,
+        val = val,
+        sides = { likes = likes(data.videos, train), train = side(train, 1), val = by_item(side(val, 2)) },
     }
 end
 

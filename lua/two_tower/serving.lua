@@ -70,6 +70,7 @@ end
 ---@return number[] input each rounded to float32
 ---@return string[] names of the slots, for messages
 function serving.input(published, payload, now)
+    payload = type(payload) == "table" and payload or {}
     local input, names = {}, {}
     local function add(name, value)
         input[#input + 1] = string.unpack("<f", string.pack("<f", value))

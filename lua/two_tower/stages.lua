@@ -82,8 +82,13 @@ end
 local function prepare(data, settings, source, db)
     local started = time.monotonic()
     local prepared = { now = data.reference_time or time.now() }
-    prepared.samples = samples.build(data, settings)
-    prepared.users = payloads.users(data, prepared.samples.view, prepared.samples.users, prepared.now)
+    local made = samples.build(data, settings)
+    prepared.samples = made
+    collectgarbage()
+    prepared.users = payloads.users(data, data.decisions, made.users, prepared.now, made.counted)
+    -- The largest frame ends here.
+    data.decisions, made.trains, made.counted = nil, nil, nil
+    collectgarbage()
     prepared.items = payloads.items(data, data.item_reference_time)
     prepared.seconds = time.monotonic() - started
     if source then rpc_check.training(source, db, prepared) end

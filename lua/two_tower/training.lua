@@ -46,16 +46,36 @@ end
 
 -- Rows embedded and samples scored at a time: no more than that many hidden layers and pairs of vectors are in memory.
 local BLOCK = 1024
+-- Items whose vectors are kept at a time: there may be millions.
+local ITEMS = 32 * BLOCK
 
--- Scores of samples: the dot product of their two vectors, in evaluation mode.
+-- The last place, from `first` on, with a position of at most `limit`; `first - 1` without any. Positions ascend.
+local function last_up_to(limit, positions, first)
+    local low, high = first - 1, #positions
+    while low < high do
+        local middle = (low + high + 1) // 2
+        if positions[middle] <= limit then low = middle else high = middle - 1 end
+    end
+    return low
+end
+
+-- Scores of samples, which are in the order of their items: the dot product of their two vectors, in evaluation mode.
 local function score(towers, stores, side)
     local users <close> = nn.embed(towers.user, stores.users, { block = BLOCK })
-    local items <close> = nn.embed(towers.item, stores.items, { block = BLOCK })
-    local parts = {}
-    for batch in train.batches({ size = BLOCK, shuffle = false, fields = { user = side.user, item = side.item } }) do
-        local user <close> = users:rows(batch.user)
-        local item <close> = items:rows(batch.item)
-        parts[#parts + 1] = user:dot(item)
+    local parts, first = {}, 1
+    for from = 1, #stores.items, ITEMS do
+        local to = math.min(from + ITEMS - 1, #stores.items)
+        local last = last_up_to(to, side.item, first)
+        if last >= first then
+            local items <close> = nn.embed(towers.item, stores.items:rows(tensor.range(from, to)), { block = BLOCK })
+            local fields = { user = side.user:slice(first, last), item = side.item:slice(first, last):shift(1 - from) }
+            for batch in train.batches({ size = BLOCK, shuffle = false, fields = fields }) do
+                local user <close> = users:rows(batch.user)
+                local item <close> = items:rows(batch.item)
+                parts[#parts + 1] = user:dot(item)
+            end
+            first = last + 1
+        end
     end
     return tensor.concat(parts)
 end
@@ -123,16 +143,16 @@ function training.run(samples, stores, config)
         towers.user:train()
         towers.item:train()
         local train_loss = run_epoch(epoch, trainer, samples.train, config)
-        local val_loss, val_acc
+        local val_loss, val_acc, logits
         if samples.val.n > 0 then
-            val_loss, val_acc = validate(towers, stores, samples.val, scale, bias and bias:item() or 0)
+            val_loss, val_acc, logits = validate(towers, stores, samples.val, scale, bias and bias:item() or 0)
             require_finite(val_loss, ("the validation loss of epoch %d"):format(epoch))
         end
         result.epochs = epoch
         local better = not val_loss or not best or val_loss < best.val_loss - 1e-4
         if better then
-            best = { epoch = epoch, val_loss = val_loss, val_acc = val_acc, state = model.copy_state(towers),
-                bias = bias and bias:item() or 0 }
+            best = { epoch = epoch, val_loss = val_loss, val_acc = val_acc, logits = logits,
+                state = model.copy_state(towers) }
             without_gain = 0
         else
             without_gain = without_gain + 1
@@ -151,9 +171,7 @@ function training.run(samples, stores, config)
     result.state, result.best_epoch, result.best_val_loss = best.state, best.epoch, best.val_loss
     result.val_acc = best.val_acc
     if samples.val.n > 0 then
-        model.load_state(towers, best.state)
-        local _, _, logits = validate(towers, stores, samples.val, scale, best.bias)
-        result.val_auc = features.auc(logits, samples.val.label)
+        result.val_auc = features.auc(best.logits, samples.val.label)
         -- Ranking by popularity: what a model has to beat.
         result.popularity_auc = features.auc(samples.likes:rows(samples.val.item), samples.val.label)
         local positive = samples.val.label:mean():item()

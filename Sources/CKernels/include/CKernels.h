@@ -1,15 +1,12 @@
 // Loops over float32 blocks, one file per family. All blocks are contiguous and row-major; sizes are element counts.
-// Every kernel is compiled for several processors and picked when it is called. Sums use a fixed number of lanes and, but
-// for products, no contraction, so that a result depends on the data alone, not on the processor or on who calls from
-// which thread.
+// Every kernel is compiled for several processors and picked when it is called. Sums use a fixed number of lanes and,
+// but for products, no contraction, so that a result depends on the data alone, not on the processor or on who calls
+// from which thread.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 
-// Sets of kernels, by the instructions they are compiled for; every processor of the family runs those below its own.
-enum tt_kernel_sets { TT_PORTABLE, TT_AVX2, TT_AVX512 };
-// The one in use: the best this processor has, or what TT_KERNELS asks for ("portable", "avx2", "avx512").
-extern int tt_kernel_set;
+// The set of kernels in use, "portable", "avx2" or "avx512": the best this processor has, or what TT_KERNELS asks for.
 const char *tt_kernel_set_name(void);
 
 // Elementwise -------------------------------------------------------------------------------------------------------
@@ -80,8 +77,8 @@ long tt_mark_nonzero(uint64_t *marks, const float *a, long n, long k);
 long tt_packed_count(long k, long n);
 void tt_pack(float *packed, const float *b, long k, long n, bool transposed);
 // Rows first ..< last of c.
-void tt_marked_product(float *c, const float *a, const uint64_t *marks, const float *packed, long first, long last, long k,
-                       long n);
+void tt_marked_product(float *c, const float *a, const uint64_t *marks, const float *packed, long first, long last,
+                       long k, long n);
 // out (m, n) = x (n, m) transposed.
 void tt_turn(float *out, const float *x, long n, long m);
 
@@ -112,8 +109,8 @@ void tt_bias_relu_dropout(float *x, const float *bias, long first, long n, long 
 void tt_relu_dropout_backward(float *dx, float *db, const float *g, const float *y, long n, long d, float scale);
 
 // A batch of n samples, each one of m rows: those of row u are samples[starts[u]] ..< samples[starts[u + 1]], ascending.
-// Rows have a dense part, m of width d0, and sparse parts: entries offsets[u] ..< offsets[u + 1], each a column (already
-// counted from the start of the whole row) and a value. What a row gives is worked out once for all of its samples.
+// Rows have a dense part, m of width d0, and sparse parts: entries offsets[u] ..< offsets[u + 1], each a column
+// (counted from the start of the whole row) and a value. What a row gives is worked out once for all of its samples.
 typedef struct {
     long n, m, d0;
     const float *dense;

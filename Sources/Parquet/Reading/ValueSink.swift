@@ -43,7 +43,7 @@ extension Conversion {
                 })
         case .uuid:
             return try FixedSink<UUID>(
-                capacity: capacity, zero: UUID(high: 0, low: 0), allowance: allowance, storage: { .uuid($0) },
+                capacity: capacity, zero: UUID(high: 0, low: 0), allowance: allowance, storage: { .uuid(UUIDs($0)) },
                 convert: { raw, _, count, target in
                     guard let base = raw.baseAddress else { return }
                     for index in 0..<count { target[index] = UUID(bigEndian: base + 16 * index) }

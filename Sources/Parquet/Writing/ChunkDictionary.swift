@@ -31,7 +31,7 @@ struct ChunkDictionary {
         case .uuidText, .uuidFixed:
             let asText = form == .uuidText
             return try fixed(leaves, width: asText ? 40 : 16) { leaf in
-                if case .uuid(let buffer) = leaf.column.storage { buffer } else { nil }
+                if case .uuid(let ids) = leaf.column.storage { ids.plain } else { nil }
             } write: { (page: inout [UInt8], uuid: UUID) in
                 page.append(uuid, asText: asText)
             }

@@ -70,8 +70,9 @@ struct PostgresEncoder {
         case (.float8, .int64(let values)): fixed(Double(values.pointer[row]).bitPattern, to: &target)
         case (.uuid, .uuid(let values)):
             target.bigEndian(Int32(16))
-            target.bigEndian(values.pointer[row].high)
-            target.bigEndian(values.pointer[row].low)
+            let value = values[row]
+            target.bigEndian(value.high)
+            target.bigEndian(value.low)
         case (.uuid, .string):
             guard let uuid = UUID(column.stringBytes(row)) else { throw misfit("is not a uuid") }
             target.bigEndian(Int32(16))

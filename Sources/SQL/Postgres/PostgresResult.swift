@@ -52,6 +52,20 @@ final class PostgresResult {
     /// - Returns: how many of the bytes were used; an incomplete row at the end is left for the next piece.
     func append(copy bytes: UnsafeRawBufferPointer) throws -> Int {
         guard let base = bytes.baseAddress else { return 0 }
+        // Counting references takes longer than most values do.
+        let decoders = decoders
+        return try decoders.withUnsafeBufferPointer { decoders in
+            try withUnsafeTemporaryAllocation(of: Unmanaged<PostgresDecoder>.self, capacity: decoders.count) { plain in
+                for index in decoders.indices { plain[index] = .passUnretained(decoders[index]) }
+                return try append(copy: bytes, base, UnsafeBufferPointer(plain))
+            }
+        }
+    }
+
+    private func append(
+        copy bytes: UnsafeRawBufferPointer, _ base: UnsafeRawPointer,
+        _ decoders: UnsafeBufferPointer<Unmanaged<PostgresDecoder>>
+    ) throws -> Int {
         var used = 0
         while bytes.count - used >= 2 {
             let count = Int(Int16(bigEndian: base.loadUnaligned(fromByteOffset: used, as: Int16.self)))
@@ -65,9 +79,14 @@ final class PostgresResult {
                 let length = Int(Int32(bigEndian: base.loadUnaligned(fromByteOffset: at, as: Int32.self)))
                 at += 4
                 if length < 0 {
-                    decoders[index].builder.appendNull()
+                    decoders[index]._withUnsafeGuaranteedRef { $0.builder.appendNull() }
                 } else {
-                    try decode(index, UnsafeRawBufferPointer(start: base + at, count: length))
+                    let value = UnsafeRawBufferPointer(start: base + at, count: length)
+                    do {
+                        try decoders[index]._withUnsafeGuaranteedRef { try $0.append(value) }
+                    } catch {
+                        throw misfit(index, error)
+                    }
                     at += length
                 }
             }
@@ -90,10 +109,16 @@ final class PostgresResult {
     private func decode(_ index: Int, _ bytes: UnsafeRawBufferPointer) throws {
         do {
             try decoders[index].append(bytes)
-        } catch let error as PostgresFormatError {
-            throw ResultNames.misfit(fields[index].name, rowCount + 1, error.reason)
-        } catch is BaseError {
-            throw ResultNames.misfit(fields[index].name, rowCount + 1, "is shorter than its type says")
+        } catch {
+            throw misfit(index, error)
+        }
+    }
+
+    private func misfit(_ index: Int, _ error: any Error) -> any Error {
+        switch error {
+        case let error as PostgresFormatError: ResultNames.misfit(fields[index].name, rowCount + 1, error.reason)
+        case is BaseError: ResultNames.misfit(fields[index].name, rowCount + 1, "is shorter than its type says")
+        default: error
         }
     }
 

@@ -18,7 +18,7 @@ final class SQLiteColumnReader {
         case int64(FixedBuilder<Int64>)
         case float64(FixedBuilder<Double>)
         case text(StringBuilder)
-        case uuid(FixedBuilder<UUID>)
+        case uuid(UUIDBuilder)
         case timestamp(FixedBuilder<Int64>)
         /// Nothing but nulls so far.
         case unknown(nulls: Int)
@@ -35,7 +35,7 @@ final class SQLiteColumnReader {
         case .bool: .bool(.bool())
         case .int64: .int64(.int64())
         case .float64: .float64(.float64())
-        case .uuid: .uuid(.uuid())
+        case .uuid: .uuid(UUIDBuilder())
         case .timestamp: .timestamp(.timestamp())
         case nil: .unknown(nulls: 0)
         default: .text(StringBuilder())

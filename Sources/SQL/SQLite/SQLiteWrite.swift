@@ -148,7 +148,7 @@ private struct SQLiteEncoder {
         case .float32(let values): return number(Double(values.pointer[row]), statement, at)
         case .float64(let values): return number(values.pointer[row], statement, at)
         case .bool(let values): return sqlite3_bind_int64(statement.pointer, at, Int64(values.pointer[row]))
-        case .uuid(let values): return ValueText.withUUID(values.pointer[row], bytes)
+        case .uuid(let values): return ValueText.withUUID(values[row], bytes)
         case .timestamp(let values):
             let time = values.pointer[row]
             if case .date = target.type { return try date(time) }

@@ -13,6 +13,9 @@ local features = {}
 ---@class tt.features.Bag
 ---@field owners tt.Column uuid, int64 or string: whose token it is, row by row; ids not in the store are left out
 ---@field tokens tt.Column string, or list<string>: a repeated token counts again
+---@field held? tt.Column what each owner holds, row by row: then an owner has all tokens of what it holds, and `tokens`
+---  go with `token_owners`. It gives what a join of both would, without making it.
+---@field token_owners? tt.Column of the type of `held`: whose token it is
 ---@field vocabulary tt.Vocabulary
 
 ---@class tt.features.StoreOptions
@@ -24,8 +27,9 @@ local features = {}
 ---@class tt.features.SampleOptions
 ---@field wanted tt.Column int64: how many items to draw for the group of each row
 ---@field population integer items are 1..population
----@field taken_group tt.Column int64, 1-based; with `taken_item` the pairs that must not be drawn; nulls are ignored
----@field taken_item tt.Column int64, 1-based
+---@field taken_group tt.Column|tt.Indices int64, 1-based; with `taken_item` the pairs that must not be drawn; nulls are
+---  ignored
+---@field taken_item tt.Column|tt.Indices likewise
 ---@field seed? integer (default: 0)
 ---@field stream? integer separates several draws of one seed (default: 0)
 
@@ -115,17 +119,18 @@ function features.store(opts) end
 ---@return tt.RowIndex
 function features.row_index(ids) end
 
---- Makes indices of a column of row numbers.
+--- Makes indices of a column of row numbers, or of several indices, one after the other.
 ---
 --- Raises `features.range` for nulls and numbers below 1.
 ---
 --- ```lua
 --- local rows = tt.frame.from_table({ { row = 2 }, { row = 1 } }):col("row")
 --- assert(#tt.features.indices(rows) == 2)
+--- assert(#tt.features.indices({ tt.features.indices(rows), tt.features.indices(rows) }) == 4)
 --- ```
----@param column tt.Column int64, counting from 1
+---@param rows tt.Column|tt.Indices[] int64, counting from 1
 ---@return tt.Indices
-function features.indices(column) end
+function features.indices(rows) end
 
 --- Makes a tensor of a column or frame: [n] of a numeric column, [n, d] of a column of lists that all hold d numbers,
 --- and [n, d] of a frame of d numeric columns.
@@ -162,7 +167,9 @@ function features.to_column(values) end
 --- assert(#drawn == 4 and drawn.item[1] == 3)
 --- ```
 ---@param opts tt.features.SampleOptions
----@return tt.Frame drawn int64 columns `group` and `item`, ascending
+---@return tt.Frame|tt.Indices drawn int64 columns `group` and `item`, ascending; where `taken_group` is indices, the
+---  groups as indices
+---@return tt.Indices|nil items then
 function features.sample_without(opts) end
 
 --- Marks the first trunc(n * fraction) rows in ascending order of the SHA-256 of `<prefix>:<key 1>:<key 2>…`: a split
@@ -176,8 +183,9 @@ function features.sample_without(opts) end
 ---@param prefix string
 ---@param keys tt.Column[] uuid, int64 or string, no nulls
 ---@param fraction number 0..1
+---@param opts? { among?: tt.Column } bool: only rows where it is true are split, and n is their number (default: all)
 ---@return tt.Column marked bool
-function features.digest_split(prefix, keys, fraction) end
+function features.digest_split(prefix, keys, fraction, opts) end
 
 --- Computes the area under the ROC curve: the chance that a row labelled 1 scores above one labelled 0, ties counting
 --- half.
@@ -310,5 +318,15 @@ local RowIndex = {}
 ---@param ids tt.Column of the type of the index's ids
 ---@return tt.Column rows int64 from 1; null for null and for ids that are not in the index
 function RowIndex:rows(ids) end
+
+--- Finds the rows of ids, as indices: half the memory of a column.
+---
+--- ```lua
+--- local frame = tt.frame.from_table({ { id = "a" }, { id = "b" } })
+--- assert(#tt.features.row_index(frame.id):indices(frame.id) == 2)
+--- ```
+---@param ids tt.Column of the type of the index's ids
+---@return tt.Indices rows none for null and for ids that are not in the index
+function RowIndex:indices(ids) end
 
 return features

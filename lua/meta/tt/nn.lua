@@ -129,7 +129,7 @@ function nn.parallel(modules, inputs) end
 ---
 --- Raises what the module raises, `interrupted`.
 ---@param module tt.Module
----@param rows tt.FeatureMatrix|tt.Tensor n rows
+---@param rows tt.FeatureMatrix|tt.Rows|tt.Tensor n rows
 ---@param opts? {block?: integer} block: rows at a time, default 4096
 ---@return tt.Tensor embedding (n, e)
 function nn.embed(module, rows, opts) end

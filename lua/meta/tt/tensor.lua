@@ -2,6 +2,10 @@
 
 --- Float32 tensors, row-major, with gradients. Operations make new tensors and follow NumPy's rules for stretching
 --- shapes. Positions and dimensions count from 1; a dimension of -1 is the last.
+---
+--- Loops over numbers are there for several processors. `TT_KERNELS`, read at the start, asks for `avx512`, `avx2` or
+--- `portable` in place of the best this processor has; `OPENBLAS_CORETYPE` does so for OpenBLAS's products. Numbers may
+--- differ in their last digits between them.
 ---@class tt.tensor
 local tensor = {}
 
@@ -648,6 +652,17 @@ function Indices:rows(places) end
 ---@param last? integer default the last
 ---@return tt.Indices
 function Indices:slice(first, last) end
+
+--- Returns the positions, each moved by a distance.
+---
+---```lua
+---assert(tt.tensor.indices({7, 9}):shift(-6)[2] == 3)
+---```
+---
+--- Raises `tensor.value` when one would be below 1.
+---@param by integer
+---@return tt.Indices
+function Indices:shift(by) end
 
 --- n rows of a dense part and sparse parts side by side, kept once per entity. `#matrix` is n.
 ---@class tt.FeatureMatrix

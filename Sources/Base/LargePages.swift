@@ -1,0 +1,119 @@
+import Glibc
+import Synchronization
+
+/// Blocks of some megabytes in pages of two: they come with far fewer page faults, and reading here and there in them
+/// misses the processor's page table less.
+///
+/// A block that is given back is kept for the next one of about its size, because the system clears every page it
+/// hands out. What is kept never makes the process larger than blocks in use have made it before.
+public enum LargePages {
+    /// Bytes from which on the rounding does not matter.
+    @inlinable public static var worthwhile: Int { 4 << 20 }
+    private static let size = 2 << 20
+    /// Bytes that are kept at most.
+    private static let keptAtMost = 256 << 20
+
+    private struct Blocks {
+        var used: [Int: Int] = [:]
+        /// Those of `used` that still grow; they count from when they are trimmed.
+        var reserved: [Int: Int] = [:]
+        /// The oldest first.
+        var kept: [(address: Int, bytes: Int)] = []
+        var usedBytes = 0
+        var keptBytes = 0
+        var mostUsed = 0
+    }
+
+    private static let blocks = Mutex(Blocks())
+
+    @usableFromInline static func allocate(_ bytes: Int) -> UnsafeMutableRawPointer {
+        let bytes = (bytes + size - 1) / size * size
+        return blocks.withLock { blocks in
+            blocks.usedBytes += bytes
+            blocks.mostUsed = max(blocks.mostUsed, blocks.usedBytes)
+            let fits = blocks.kept.indices.filter { (bytes...bytes + bytes / 2).contains(blocks.kept[$0].bytes) }
+            if let best = fits.min(by: { blocks.kept[$0].bytes < blocks.kept[$1].bytes }) {
+                let block = blocks.kept.remove(at: best)
+                blocks.keptBytes -= block.bytes
+                blocks.usedBytes += block.bytes - bytes
+                blocks.used[block.address] = block.bytes
+                return UnsafeMutableRawPointer(bitPattern: block.address)!
+            }
+            release(&blocks, until: { $0.usedBytes + $0.keptBytes <= $0.mostUsed })
+            guard let memory = map(bytes) else { fatalError("out of memory: \(bytes) bytes") }
+            blocks.used[Int(bitPattern: memory)] = bytes
+            return memory
+        }
+    }
+
+    /// Room to grow into: addresses that cost nothing until they are written to. `trim` ends the growth. Where the system
+    /// does not give so many it is a block of `least`.
+    @usableFromInline static func reserve(_ bytes: Int, least: Int) -> (memory: UnsafeMutableRawPointer, bytes: Int) {
+        let bytes = (bytes + size - 1) / size * size
+        return blocks.withLock { blocks in
+            guard let memory = map(bytes) else { return nil }
+            blocks.used[Int(bitPattern: memory)] = bytes
+            blocks.reserved[Int(bitPattern: memory)] = bytes
+            return (memory, bytes)
+        } ?? (allocate(least), least)
+    }
+
+    /// Gives the unused rest of a reserved block back.
+    /// - Returns: false when the block is none.
+    @usableFromInline static func trim(_ memory: UnsafeMutableRawPointer, to bytes: Int) -> Bool {
+        let address = Int(bitPattern: memory)
+        let bytes = max((bytes + size - 1) / size, 1) * size
+        return blocks.withLock { blocks in
+            guard let reserved = blocks.reserved.removeValue(forKey: address) else { return false }
+            if bytes < reserved { munmap(memory + bytes, reserved - bytes) }
+            blocks.used[address] = min(bytes, reserved)
+            blocks.usedBytes += min(bytes, reserved)
+            blocks.mostUsed = max(blocks.mostUsed, blocks.usedBytes)
+            return true
+        }
+    }
+
+    /// Whether an address may be one of ours; other blocks hardly ever begin at a large page.
+    @inlinable @inline(__always) static func mayOwn(_ memory: UnsafeMutableRawPointer) -> Bool {
+        Int(bitPattern: memory) & ((2 << 20) - 1) == 0
+    }
+
+    @usableFromInline static func deallocate(_ memory: UnsafeMutableRawPointer) {
+        let isForeign = blocks.withLock { blocks in
+            guard let bytes = blocks.used.removeValue(forKey: Int(bitPattern: memory)) else { return true }
+            if blocks.reserved.removeValue(forKey: Int(bitPattern: memory)) != nil {
+                munmap(memory, bytes)
+                return false
+            }
+            blocks.usedBytes -= bytes
+            blocks.kept.append((Int(bitPattern: memory), bytes))
+            blocks.keptBytes += bytes
+            release(&blocks, until: { $0.keptBytes <= keptAtMost })
+            return false
+        }
+        if isForeign { memory.deallocate() }
+    }
+
+    private static func release(_ blocks: inout Blocks, until isEnough: (Blocks) -> Bool) {
+        while !blocks.kept.isEmpty, !isEnough(blocks) {
+            let block = blocks.kept.removeFirst()
+            blocks.keptBytes -= block.bytes
+            munmap(UnsafeMutableRawPointer(bitPattern: block.address), block.bytes)
+        }
+    }
+
+    /// Fresh memory that begins at a large page.
+    private static func map(_ bytes: Int) -> UnsafeMutableRawPointer? {
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+        guard let memory = mmap(nil, bytes + size, PROT_READ | PROT_WRITE, flags, -1, 0), memory != MAP_FAILED else {
+            return nil
+        }
+        let start = (Int(bitPattern: memory) + size - 1) / size * size
+        let before = start - Int(bitPattern: memory)
+        if before > 0 { munmap(memory, before) }
+        munmap(memory + before + bytes, size - before)
+        // A wish, which the system may ignore.
+        madvise(memory + before, bytes, MADV_HUGEPAGE)
+        return memory + before
+    }
+}
