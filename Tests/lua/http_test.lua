@@ -353,10 +353,12 @@ end)
 
 -- Runs code that waits for the server, interrupts it, and gives its output, status and how long it took to end.
 local function interrupt(code)
-    local script = string.format([[
+    local mark = fs.join(t.tmpdir(), "started")
+    local script = support.AWAIT .. string.format([[
         %s -e %s & pid=$!
-        sleep 0.7; start=$(date +%%s%%N); kill -INT $pid; wait $pid; status=$?
-        echo "$(( ($(date +%%s%%N) - start) / 1000000 )) $status"]], quote(program), quote(code))
+        await %s; sleep 0.5; start=$(date +%%s%%N); kill -INT $pid; wait $pid; status=$?
+        echo "$(( ($(date +%%s%%N) - start) / 1000000 )) $status"]], quote(program),
+        quote(("io.open('%s', 'w'):close() %s"):format(mark, code)), quote(mark))
     local shell = assert(io.popen("exec 2>&1\n" .. script))
     local output = shell:read("a")
     shell:close()

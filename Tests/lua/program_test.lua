@@ -7,8 +7,8 @@ local quote = shell.quote
 -- What a shell command prints on both streams, and its exit status. In it `tt` is this program; where its process is
 -- to be signalled, `"$TT"`.
 local function sh(command, folder)
-    local script = string.format("cd %s && TT=%s && tt() { \"$TT\" \"$@\"; }\n{ %s\n} 2>&1",
-        quote(folder or "/"), quote(shell.program), command)
+    local script = string.format("cd %s && TT=%s && tt() { \"$TT\" \"$@\"; }\n%s{ %s\n} 2>&1",
+        quote(folder or "/"), quote(shell.program), shell.AWAIT, command)
     local pipe = assert(io.popen(script))
     local output = pipe:read("a")
     local _, _, status = pipe:close()
@@ -252,11 +252,12 @@ t.test("--profile tells after errors, Ctrl-C and os.exit as well", function()
     t.ok(row(output, "stdin:1") >= 20, output)
     t.ok(microseconds(folder .. "/out2", "stdin:1;[native] tt.time.sleep") >= 20000)
 
-    output, status = sh([["$TT" --profile out3 -e 'while true do end' & pid=$!
-        sleep 0.5; kill -INT $pid; wait $pid]], folder)
+    output, status = sh([["$TT" --profile out3 -e 'io.open("started", "w"):close()
+        while true do end' & pid=$!
+        await started; sleep 0.5; kill -INT $pid; wait $pid]], folder)
     t.equal(status, 130)
     t.ok(output:find("interrupted\nstack traceback:\n", 1, true), output)
-    t.ok(row(output, "(command line):1  while true do end") > 50, output)
+    t.ok(row(output, "(command line):2  while true do end") > 50, output)
 
     output, status = sh("tt --profile none/out -e 'print(1)'", folder)
     t.equal(output, "tt: cannot write 'none/out': No such file or directory\n")
@@ -292,41 +293,44 @@ t.test("Ctrl-C and SIGTERM are an error that unwinds, with status 130 and 143", 
     for signal, expected in pairs { INT = 130, TERM = 143 } do
         output, status = sh([[
             "$TT" -e 'local x <close> = setmetatable({}, {__close = function() print("closed") end})
-                io.stdout:setvbuf("no") print("ready") while true do end' & pid=$!
-            sleep 0.5; kill -]] .. signal .. [[ $pid; wait $pid]])
+                io.stdout:setvbuf("no") print("ready") io.open("started", "w"):close() while true do end' & pid=$!
+            await started; kill -]] .. signal .. [[ $pid; wait $pid]], t.tmpdir())
         t.ok(output:find("ready\nclosed\ntt: (command line):2: interrupted\nstack traceback:\n", 1, true) == 1, output)
         t.equal(status, expected)
     end
     output, status = sh([[
-        "$TT" -e 'local ok, e = pcall(function() while true do end end) print(ok, e.code)' & pid=$!
-        sleep 0.5; kill -INT $pid; wait $pid]])
+        "$TT" -e 'local ok, e = pcall(function() io.open("started", "w"):close() while true do end end)
+            print(ok, e.code)' & pid=$!
+        await started; kill -INT $pid; wait $pid]], t.tmpdir())
     t.equal(output, "false\tinterrupted\n")
     t.equal(status, 0)
 end)
 
 t.test("a second Ctrl-C ends the process", function()
     local output, status = sh([[
-        "$TT" -e 'while true do pcall(function() while true do end end) end' & pid=$!
-        sleep 0.5; kill -INT $pid; sleep 0.2; kill -INT $pid; wait $pid]])
+        "$TT" -e 'while true do pcall(function() io.open("started", "w"):close() while true do end end) end' & pid=$!
+        await started; kill -INT $pid; sleep 0.2; kill -INT $pid; wait $pid]], t.tmpdir())
     t.equal(output, "")
     t.equal(status, 130)
 end)
 
 t.test("SIGTERM ends the prompt", function()
     -- While it reads, and while it runs something that hides the error.
-    local busy = "echo 'local _ = pcall(function() while true do end end)'; sleep 1; echo 'print(1)'"
-    for _, input in ipairs { "sleep 1", busy } do
+    local reading = [[echo 'local _ = io.open("started", "w"):close()'; sleep 10]]
+    local busy = [[echo 'local _ = pcall(function() io.open("started", "w"):close() while true do end end)'; sleep 10
+        echo 'print(1)']]
+    for _, input in ipairs { reading, busy } do
         for _, before in ipairs { "", "-i -e 'print(\"first\")'" } do
             local output, status = sh(string.format([[
-                mkfifo fifo; { %s; } > fifo & "$TT" %s < fifo & pid=$!
-                sleep 0.5; kill -TERM $pid; wait $pid]], input, before), t.tmpdir())
+                mkfifo fifo; { %s; } > fifo 2> /dev/null & "$TT" %s < fifo & pid=$!
+                await started; sleep 0.1; kill -TERM $pid; wait $pid]], input, before), t.tmpdir())
             t.equal(output, before == "" and "" or "first\n")
             t.equal(status, 143)
         end
     end
     local output, status = sh([[
-        "$TT" -i -e 'print("ready") while true do end' < /dev/null & pid=$!
-        sleep 0.5; kill -TERM $pid; wait $pid]])
+        "$TT" -i -e 'print("ready") io.open("started", "w"):close() while true do end' < /dev/null & pid=$!
+        await started; kill -TERM $pid; wait $pid]], t.tmpdir())
     t.ok(output:find("ready\ntt: (command line):1: interrupted", 1, true) == 1, output)
     t.equal(status, 143)
 end)

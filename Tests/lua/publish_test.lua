@@ -669,7 +669,7 @@ remote("the key is in no output, object, file or process list", function(_, buck
     server:faults { { match = { path = "/object/list/" }, fault = "slow", args = { delay_s = 1 } } }
     local running = assert(io.popen(("set -a; . %s; exec %s %s --list --prefix %s"):format(quote(inside("environment")),
         quote(program), quote(root .. "/lua/publish.lua"), mark)))
-    local seen, deadline = 0, os.time() + 5
+    local seen, deadline = 0, os.time() + 60
     while seen == 0 and os.time() < deadline do
         for _, process in ipairs(fs.list("/proc")) do
             local file <close> = io.open("/proc/" .. process .. "/cmdline", "rb")

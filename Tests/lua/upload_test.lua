@@ -532,18 +532,15 @@ do
     end)
 
     on_server("two uploads of one file at once are refused", function(_, run)
-        local path = written(100, 14)
-        server:faults({ { match = { method = "POST" }, fault = "slow", args = { delay_s = 1.5 } } })
-        local words = ("%s %s %s %s --parquet %s"):format(server:environment(), quote(program),
-            quote(root .. "/lua/upload_embeddings.lua"), "--batch-size 50", quote(path))
-        local other = assert(io.popen(words .. " 2>&1"))
-        for _ = 1, 100 do
-            if posts() > 0 then break end
-            tt.time.sleep(0.05)
-        end
-        t.error("fs.locked", run, path)
-        local output = other:read("a")
-        t.ok(other:close(), output)
+        local path, _, folder_ = written(100, 14)
+        run(path)
+        local held = fs.lock(fs.join(folder_, fs.list(folder_)[1])) -- the journal
+        local output, status = script(server:environment(), "--parquet", path)
+        t.equal(status, 1, output)
+        t.ok(output:find("in use by another process", 1, true), output)
+        t.error("fs.locked", run, path, { restart = true })
+        held:close()
+        t.equal(run(path).resumed, 100)
     end)
 
     on_server("the script uploads by the environment and says what it wrote", function(db)

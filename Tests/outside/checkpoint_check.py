@@ -5,7 +5,6 @@
 Needs torch, numpy and safetensors. Prints a line per check and a closing line; exit status 1 when one failed.
 """
 
-import argparse
 import collections
 import json
 import os
@@ -22,6 +21,8 @@ import numpy
 import safetensors
 import safetensors.torch
 import torch
+
+import common
 
 EMBEDDING, TAGS, ACTRESSES = 256, 40, 20
 USER, ITEM = 9 + TAGS + ACTRESSES, 3 + TAGS + ACTRESSES
@@ -85,34 +86,6 @@ print(tt.json.encode({ok = ok, code = not ok and raised.code or "", message = no
 """
 
 
-class Check:
-    """Counts and prints checks."""
-
-    def __init__(self):
-        self.failed = 0
-        self.passed = 0
-
-    def __call__(self, name, good, note=""):
-        if good:
-            self.passed += 1
-        else:
-            self.failed += 1
-        print(("ok    " if good else "FAIL  ") + name + (f": {note}" if note and not good else ""), flush=True)
-
-    def close(self, what):
-        print(f"{what}: {self.passed} checks passed, {self.failed} failed")
-        return 1 if self.failed else 0
-
-
-def run(tt, folder, script, *arguments):
-    path = pathlib.Path(folder) / "script.lua"
-    path.write_text(script)
-    result = subprocess.run([tt, str(path), *map(str, arguments)], capture_output=True, text=True)
-    if result.returncode != 0:
-        sys.exit(f"tt failed with status {result.returncode}:\n{result.stdout}{result.stderr}")
-    return result.stdout
-
-
 class Tower(torch.nn.Module):
     def __init__(self, width):
         super().__init__()
@@ -134,7 +107,7 @@ class TwoTower(torch.nn.Module):
 def check_ours(check, tt, folder):
     """What tt wrote, as torch reads it."""
     script = WRITE % {"embedding": EMBEDDING, "user": USER, "item": ITEM, "tags": TAGS, "actresses": ACTRESSES}
-    run(tt, folder, script, folder)
+    common.run_script(tt, folder, script, folder)
     path = folder / "latest.pt"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -193,7 +166,7 @@ def check_ours(check, tt, folder):
                   == [a.file_size for a in archive.infolist()[1:16]])
 
     first = path.read_bytes()
-    run(tt, folder, script, folder)
+    common.run_script(tt, folder, script, folder)
     check("a second run writes the same bytes", path.read_bytes() == first)
 
 
@@ -238,14 +211,14 @@ def check_theirs(check, tt, folder):
     for name, value in saved.items():
         torch.save(value, folder / f"{name}.pt")
         arguments += [folder / f"{name}.pt", folder / f"{name}.copy.pt"]
-    run(tt, folder, COPY, *arguments)
+    common.run_script(tt, folder, COPY, *arguments)
     for name, value in saved.items():
         check(f"torch -> tt -> torch: {name}", same(value, torch.load(folder / f"{name}.copy.pt", weights_only=True)))
     with zipfile.ZipFile(folder / "types.pt") as old, zipfile.ZipFile(
             folder / "deflated.pt", "w", zipfile.ZIP_DEFLATED) as new:
         for name in old.namelist():
             new.writestr(name, old.read(name))
-    run(tt, folder, COPY, folder / "deflated.pt", folder / "deflated.copy.pt")
+    common.run_script(tt, folder, COPY, folder / "deflated.pt", folder / "deflated.copy.pt")
     check("torch -> deflated -> tt -> torch",
           same(saved["types"], torch.load(folder / "deflated.copy.pt", weights_only=True)))
 
@@ -255,7 +228,7 @@ def check_safetensors(check, tt, folder):
     tensors = {"b": torch.randn(3, 4), "a": torch.randn(5).to(torch.bfloat16), "日本": torch.randn(2, 2).to(torch.float16),
                "n": torch.arange(4), "empty": torch.zeros(0, 2), "scalar": torch.tensor(2.5, dtype=torch.float64)}
     safetensors.torch.save_file(tensors, folder / "theirs.safetensors", metadata={"note": "é", "format": "pt"})
-    run(tt, folder, COPY_SAFETENSORS, folder / "theirs.safetensors", folder / "ours.safetensors")
+    common.run_script(tt, folder, COPY_SAFETENSORS, folder / "theirs.safetensors", folder / "ours.safetensors")
     ours = safetensors.torch.load_file(folder / "ours.safetensors")
     check("safetensors -> tt -> safetensors", ours.keys() == tensors.keys() and all(
         ours[name].dtype == torch.float32 and torch.equal(ours[name], tensor.float())
@@ -287,17 +260,15 @@ def check_hostile(check, tt, folder):
     for name, attack in attacks.items():
         path = folder / "hostile.pt"
         torch.save({"model_state": {"w": torch.ones(2)}, "config": attack}, path)
-        answer = json.loads(run(tt, folder, REFUSE, path))
+        answer = json.loads(common.run_script(tt, folder, REFUSE, path))
         check(f"refused by name: {name}", not answer["ok"] and answer["code"] == "checkpoint.refused"
               and "'" in answer["message"], answer)
     check("nothing ran", not marker.exists())
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tt", required=True, help="the tt binary")
-    tt = str(pathlib.Path(parser.parse_args().tt).resolve())
-    check = Check()
+    tt = common.parser(__doc__).parse_args().tt
+    check = common.Check()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         (folder / "torch").mkdir()

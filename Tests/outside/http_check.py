@@ -7,7 +7,6 @@ Needs the standard library and the `openssl` command; without nghttpd (Debian: n
 skipped aloud. Prints a line per check and a closing line; exit status 1 when one failed.
 """
 
-import argparse
 import email.utils
 import gzip
 import hashlib
@@ -27,30 +26,9 @@ import threading
 import time
 import urllib.parse
 
+import common
+
 SMALL_REQUESTS = 2000
-
-
-class Check:
-    """Counts and prints checks."""
-
-    def __init__(self):
-        self.failed = self.passed = self.skipped = 0
-
-    def __call__(self, name, good, note=""):
-        if good:
-            self.passed += 1
-        else:
-            self.failed += 1
-        print(("ok    " if good else "FAIL  ") + name + (f": {note}" if note and not good else ""), flush=True)
-
-    def skip(self, name, reason):
-        self.skipped += 1
-        print(f"skip  {name}: {reason}", flush=True)
-
-    def close(self, what):
-        skipped = f", {self.skipped} skipped" if self.skipped else ""
-        print(f"{what}: {self.passed} checks passed, {self.failed} failed{skipped}")
-        return 1 if self.failed else 0
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -375,10 +353,8 @@ def show_speed(tt):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tt", required=True, help="the tt binary")
-    tt = TT(str(pathlib.Path(parser.parse_args().tt).resolve()))
-    check = Check()
+    tt = TT(common.parser(__doc__).parse_args().tt)
+    check = common.Check()
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
         make_certificates(folder)

@@ -8,7 +8,6 @@ their column's type must be refused by row and column. Needs numpy. Prints a lin
 status 1 when one failed.
 """
 
-import argparse
 import datetime as dt
 import json
 import math
@@ -21,6 +20,8 @@ import tempfile
 import uuid
 
 import numpy
+
+import common
 
 TYPES = ["uuid", "timestamp", "float64", "float32", "int64", "bool", "string", "list<string>", "list<float32>", "json"]
 ALPHABET = list("abc \"\\/\n\t\r\b\f\0\x01\x1f\x7f") + ["é", "日", "本", "\u2028", "\uffff", "😀", "\U0010ffff"]
@@ -290,8 +291,7 @@ def exact_check(expected):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--tt", required=True)
+    parser = common.parser(__doc__)
     parser.add_argument("--seed", type=int, default=20250131)
     options = parser.parse_args()
     rng = random.Random(options.seed)

@@ -7,22 +7,14 @@ the side files and the embeddings made from both. Needs torch. Prints a line per
 when one failed.
 """
 
-import argparse
 import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 
 import torch
 
-failed = 0
-
-
-def check(name, good, note=""):
-    global failed
-    failed += not good
-    print(("ok    " if good else "FAIL  ") + name + (f": {note}" if note and not good else ""), flush=True)
+import common
 
 
 class Tower(torch.nn.Module):
@@ -52,16 +44,13 @@ def save_again(source, target):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tt", required=True, help="the tt binary")
-    tt = str(pathlib.Path(parser.parse_args().tt).resolve())
+    tt = common.parser(__doc__).parse_args().tt
+    check = common.Check()
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
 
         def run(*arguments):
-            result = subprocess.run([tt, *arguments], cwd=folder, capture_output=True, text=True)
-            if result.returncode != 0:
-                sys.exit(f"tt {arguments[0]} failed with status {result.returncode}:\n{result.stdout}{result.stderr}")
+            common.run(tt, *arguments, cwd=folder)
 
         database = ("--db", "sqlite:demo.sqlite")
         run("demo.lua", *database, "--users", "150", "--videos", "200", "--decisions", "3000")
@@ -78,8 +67,7 @@ def main():
         check("the reference time is null", old["reference_time"] is None and new["reference_time"] is not None)
         same = ("embedding_dim", "user_feature_dim", "item_feature_dim", "tag_vocab_size", "actress_vocab_size", "config")
         check("dimensions and configuration are the same", all(new[key] == old[key] for key in same))
-    print(f"old_checkpoint_check: {'all checks passed' if failed == 0 else f'{failed} checks FAILED'}")
-    return 1 if failed else 0
+    return check.close("old_checkpoint_check")
 
 
 if __name__ == "__main__":

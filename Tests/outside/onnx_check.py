@@ -6,9 +6,7 @@ Needs onnx, onnxruntime, numpy and safetensors. Prints a line per check and a cl
 failed.
 """
 
-import argparse
 import pathlib
-import subprocess
 import sys
 import tempfile
 
@@ -19,6 +17,8 @@ import onnx.numpy_helper
 import onnx.shape_inference
 import onnxruntime
 import safetensors.numpy
+
+import common
 
 BATCHES = [0, 1, 7, 1000]
 TOLERANCE = 1e-5
@@ -52,25 +52,6 @@ local function run(name, width, module)
     tt.checkpoint.save_safetensors(out .. "/" .. name .. ".out.safetensors", outputs)
 end
 """
-
-
-class Check:
-    """Counts and prints checks."""
-
-    def __init__(self):
-        self.failed = 0
-        self.passed = 0
-
-    def __call__(self, name, good, note=""):
-        if good:
-            self.passed += 1
-        else:
-            self.failed += 1
-        print(("ok    " if good else "FAIL  ") + name + (f": {note}" if note and not good else ""), flush=True)
-
-    def close(self, what):
-        print(f"{what}: {self.passed} checks passed, {self.failed} failed")
-        return 1 if self.failed else 0
 
 
 def inputs(width):
@@ -142,20 +123,15 @@ def check_numbers(check, name, out_width, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tt", required=True, help="the tt binary")
-    tt = str(pathlib.Path(parser.parse_args().tt).resolve())
-    check = Check()
+    tt = common.parser(__doc__).parse_args().tt
+    check = common.Check()
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
         script = SCRIPT
         for name, (width, module) in NETWORKS.items():
             safetensors.numpy.save_file(inputs(width), folder / f"{name}.in.safetensors")
             script += f'run("{name}", {width}, {module})\n'
-        (folder / "export.lua").write_text(script)
-        result = subprocess.run([tt, str(folder / "export.lua"), str(folder)], capture_output=True, text=True)
-        if result.returncode != 0:
-            sys.exit(f"tt failed with status {result.returncode}:\n{result.stdout}{result.stderr}")
+        common.run_script(tt, folder, script, folder)
         for name, (width, _) in NETWORKS.items():
             check_numbers(check, name, check_model(check, name, width, folder), folder)
     return check.close("onnx_check")

@@ -7,7 +7,6 @@ the three write in many variants must read the same in tt, or be refused with a 
 duckdb, polars and numpy. Prints a line per check and a closing line; exit status 1 when one failed.
 """
 
-import argparse
 import datetime as dt
 import decimal
 import json
@@ -25,6 +24,8 @@ import polars
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.parquet.encryption as encryption
+
+import common
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 WORDS = ["", "a", "sun", "moon", "日本", "😀", "a longer word that takes more than a few bytes", "x" * 70]
@@ -477,8 +478,7 @@ def compare_json(found, expected):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--tt", required=True)
+    parser = common.parser(__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", help="folder for the files, kept afterwards")
     arguments = parser.parse_args()
@@ -486,7 +486,7 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(arguments.keep or temporary).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        tt = str(pathlib.Path(arguments.tt).resolve())
+        tt = arguments.tt
         check_written(checks, tt, folder, random.Random(arguments.seed))
         check_foreign(checks, tt, folder, random.Random(arguments.seed + 1))
     if checks.failures:

@@ -7,7 +7,6 @@ all the while; two publishers at once; runs killed at random moments. Every obje
 digest compared. Prints a line per check and a closing line; exit status 1 when one failed.
 """
 
-import argparse
 import hashlib
 import json
 import pathlib
@@ -22,7 +21,8 @@ import urllib.request
 import pyarrow.parquet
 import supabase
 
-from dev_server import ROOT, DevServer, Report, environment, run
+import common
+from dev_server import ROOT, DevServer, Report, run
 from publish_kill import BUCKET, PREFIX, clear, finish, kill_check, objects_below, start
 
 SMALL = ("--set", "training.epochs=1", "--set", "artifacts.embedding_dim=8", "--set", "training.batch_size=256")
@@ -263,11 +263,10 @@ class Check:
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--tt", required=True)
+    parser = common.parser(__doc__)
     parser.add_argument("--kills", type=int, default=18)
     options = parser.parse_args()
-    tt = str(pathlib.Path(options.tt).resolve())
+    tt = options.tt
     report = Report()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)

@@ -7,7 +7,6 @@ A demo lies in a development server (scripts/supabase-dev), in tables as deploye
 from the rows. Prints a line per check and a closing line; exit status 1 when one failed.
 """
 
-import argparse
 import collections
 import datetime
 import fractions
@@ -24,6 +23,7 @@ import numpy
 import onnxruntime
 import supabase
 
+import common
 from dev_server import ROOT, DevServer, Report
 
 DIM = 32
@@ -201,9 +201,7 @@ def check_users(report, bundle, session, pages, path, what):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tt", required=True, help="the tt binary")
-    tt = str(pathlib.Path(parser.parse_args().tt).resolve())
+    tt = common.parser(__doc__).parse_args().tt
     report = Report()
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)

@@ -7,7 +7,6 @@ the client does not show (statuses, headers, ranges, misbehaviour) is looked at 
 PostgREST and Storage document. Prints a line per check and a closing line; exit status 1 when one failed.
 """
 
-import argparse
 import base64
 import hashlib
 import io
@@ -29,6 +28,8 @@ from storage3.exceptions import StorageApiError
 from tusclient.client import TusClient
 from tusclient.exceptions import TusCommunicationError
 
+import common
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SERVER = ROOT / "scripts" / "supabase-dev"
 CHUNK = 6 * 1024 * 1024
@@ -46,23 +47,7 @@ CREATE TABLE check_locked (id integer PRIMARY KEY);
 """
 
 
-class Check:
-    """Counts and prints checks."""
-
-    def __init__(self):
-        self.failed = 0
-        self.passed = 0
-
-    def __call__(self, name, good, note=""):
-        if good:
-            self.passed += 1
-        else:
-            self.failed += 1
-        print(("ok    " if good else "FAIL  ") + name + (f": {str(note)[:1000]}" if note != "" and not good else ""), flush=True)
-
-    def same(self, name, found, wanted):
-        self(name, found == wanted, f"{found!r} instead of {wanted!r}")
-
+class Check(common.Check):
     def raises(self, name, kind, call, **wanted):
         try:
             value = call()
@@ -73,10 +58,6 @@ class Check:
             self(name, False, f"{type(error).__name__}: {error}")
         else:
             self(name, False, f"no error, but {value!r}")
-
-    def close(self, what):
-        print(f"{what}: {self.passed} passed, {self.failed} failed")
-        return 1 if self.failed else 0
 
 
 class Project:
@@ -592,9 +573,7 @@ def check_faults(check, project):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tt", required=True, help="the tt binary (not used)")
-    parser.parse_args()
+    common.parser(__doc__).parse_args()  # tt itself is not used
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1"  # the official clients ask the environment
     check = Check()
     with tempfile.TemporaryDirectory() as temporary:

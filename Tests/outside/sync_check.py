@@ -7,8 +7,6 @@ edits and deletions, into tables of other shapes, killed half-way) the local tab
 as they were before. Prints a line per check and a closing line; exit status 1 when one failed.
 """
 
-import argparse
-import os
 import pathlib
 import re
 import sqlite3
@@ -17,6 +15,7 @@ import tempfile
 
 import psycopg
 
+import common
 from dev_server import DevServer, Report, difference, fill, leftovers, local_rows, remote_rows, run
 from sync_kills import kill_syncs
 
@@ -206,11 +205,10 @@ class Check:
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--tt", required=True)
+    parser = common.parser(__doc__)
     parser.add_argument("--kills", type=int, default=26, help="syncs to kill, for each kind of database (26)")
     options = parser.parse_args()
-    tt = os.path.abspath(options.tt)
+    tt = options.tt
     report = Report()
     with tempfile.TemporaryDirectory() as folder, DevServer(folder) as server:
         check = Check(tt, server, report, pathlib.Path(folder))

@@ -6,7 +6,6 @@ Needs numpy, torch and safetensors. Prints a line per check and a closing line; 
 also measures 4,000 queries and 50,000 items of 256 numbers, the two in turn, and prints the ratio of the medians.
 """
 
-import argparse
 import json
 import pathlib
 import statistics
@@ -18,6 +17,8 @@ import time
 import numpy
 import safetensors.numpy
 import torch
+
+import common
 
 # queries, items, width, k, whether pairs are left out, whether numbers are whole (so that many products are equal)
 CASES = {
@@ -51,21 +52,6 @@ local start = tt.time.monotonic()
 tt.nn.topk(queries, items, k)
 print(tt.time.monotonic() - start)
 """
-
-
-class Check:
-    """Counts and prints checks."""
-
-    def __init__(self):
-        self.failed = 0
-        self.passed = 0
-
-    def __call__(self, name, good, note=""):
-        if good:
-            self.passed += 1
-        else:
-            self.failed += 1
-        print(("ok    " if good else "FAIL  ") + name + (f": {note}" if note and not good else ""), flush=True)
 
 
 def given(name, queries, items, width, left_out, whole):
@@ -137,19 +123,17 @@ def measure(tt):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--tt", required=True)
+    parser = common.parser(__doc__)
     parser.add_argument("--time", action="store_true")
     options = parser.parse_args()
-    check = Check()
+    check = common.Check()
     with tempfile.TemporaryDirectory() as folder:
         for name, case in CASES.items():
             compare(check, options.tt, name, case, pathlib.Path(folder))
     refuses(check, options.tt)
     if options.time:
         measure(options.tt)
-    print(f"{check.passed} passed, {check.failed} failed")
-    return 1 if check.failed else 0
+    return check.close("topk_check")
 
 
 sys.exit(main())

@@ -7,7 +7,6 @@ psycopg, pgvector, numpy and the supabase client read the table back. Then uploa
 moments. Prints a line per check and a closing line; exit status 1 when one failed.
 """
 
-import argparse
 import datetime
 import json
 import pathlib
@@ -23,6 +22,7 @@ import pyarrow
 import pyarrow.parquet
 import supabase
 
+import common
 from dev_server import ROOT, DevServer, Report, environment, run
 from upload_kills import kill_backfills, kill_uploads
 
@@ -182,11 +182,10 @@ def check_backfill(report, server, tt, folder, database, checkpoint, vectors):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tt", required=True, help="the tt binary")
+    parser = common.parser(__doc__)
     parser.add_argument("--kills", type=int, default=17, help="uploads by REST to kill (17)")
     options = parser.parse_args()
-    tt = str(pathlib.Path(options.tt).resolve())
+    tt = options.tt
     report = Report()
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)

@@ -19,6 +19,13 @@ function shell.capture(command)
     return output, status
 end
 
+--- A function of the shell that waits until a file is there, for a minute at most.
+shell.AWAIT = [[await() {
+    tries=0
+    until [ -e "$1" ] || [ $tries -ge 3000 ]; do tries=$((tries + 1)); sleep 0.02; done
+}
+]]
+
 -- The shell's parent is this program.
 shell.program = shell.capture("readlink -f /proc/$PPID/exe"):gsub("\n$", "")
 

@@ -116,7 +116,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         chunked = "chunked" in self.headers.get("Transfer-Encoding", "").lower()
         stream = BodyStream(self.rfile, int(self.headers.get("Content-Length") or 0), chunked)
         request = Request(self.command, self.path, self.headers, stream)
-        started, status, sent = time.monotonic(), 0, 0
+        started, status, noted = time.monotonic(), 0, None
+
+        # Before the last byte leaves: who has the answer finds the request in the log.
+        def note():
+            nonlocal noted
+            if noted is None and not request.path.startswith("/_dev/"):
+                noted = self.note(request, stream, status, started)
+
         try:
             if not request.path.startswith("/_dev/"):
                 self.server.faults.strike(request)
@@ -125,24 +132,29 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if request.fault("applied_then_reset") is not None:
                 raise Reset
             self.drain(request)
+            note()
             sent = self.send(request, response)
+            if noted is not None:
+                noted.update(bytes=sent, seconds=round(time.monotonic() - started, 4))
         except Reset:
+            note()
             self.reset()
         except (ClientGone, ConnectionError, TimeoutError):
             self.close_connection = True
         finally:
-            if not request.path.startswith("/_dev/"):
-                self.note(request, stream, status, sent, started)
+            note()
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = serve
 
-    def note(self, request, stream, status, sent, started):
+    def note(self, request, stream, status, started):
         query = "&".join(part for part in request.query.split("&") if not part.startswith("apikey="))
-        self.server.log.add({
-            "method": request.method, "path": request.path, "query": query, "status": status, "bytes": sent,
+        entry = {
+            "method": request.method, "path": request.path, "query": query, "status": status, "bytes": 0,
             "request_bytes": stream.received, "seconds": round(time.monotonic() - started, 4), "time": time.time(),
             "headers": [name.lower() for name in request.headers.keys()],
-            "faults": [rule.fault for rule in request.faults]})
+            "faults": [rule.fault for rule in request.faults]}
+        self.server.log.add(entry)
+        return entry
 
     @staticmethod
     def drain(request):
