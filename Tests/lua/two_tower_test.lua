@@ -265,15 +265,17 @@ t.test("the split takes the first digests, the view leaves them out, negatives a
     table.insert(rows.user_video_decisions, { id(2), id(1040), "watched", "2025-03-01" }) -- another type
     local db <close> = database(rows)
     local data = extract.read(db)
-    local made = samples.build(data, settings({ "training.train_val_split=0.2" }))
-    local split = { train = data.decisions:filter(made.trains), val = made.val }
+    local used = settings({ "training.train_val_split=0.2" })
+    local chosen = samples.choose(data, used)
+    local sides = samples.build(data, chosen, used)
+    local split = { train = data.decisions:filter(chosen.trains), val = data.decisions:filter(chosen.validates) }
     t.equal(split.train:height() + split.val:height(), 100)
     t.equal(split.val:height(), 20)
-    t.equal(data.decisions:filter(made.counted):height(), 103 - 20)
-    t.equal(made.sides.likes:sum():item(), split.train:filter("decision_type == 'like'"):height() + 0.0)
+    t.equal(data.decisions:filter(chosen.counted):height(), 103 - 20)
+    t.equal(sides.likes:sum():item(), split.train:filter("decision_type == 'like'"):height() + 0.0)
     local digests = {}
     local hash = require("tt.hash")
-    for row in frame.concat({ split.train:drop({ "created_at" }), split.val }):rows() do
+    for row in frame.concat({ split.train, split.val }):rows() do
         digests[#digests + 1] = hash.sha256(("42:%s:%s"):format(row.user_id, row.video_id))
     end
     table.sort(digests)
@@ -282,7 +284,7 @@ t.test("the split takes the first digests, the view leaves them out, negatives a
     end
     -- Every decision, and negatives: per user max(0, 3 * max(1, likes) - nopes) of them.
     for _, name in ipairs({ "train", "val" }) do
-        local side, decisions = made.sides[name], split[name]
+        local side, decisions = sides[name], split[name]
         local decided = {}
         for row in data.decisions:rows() do decided[row.user_id .. row.video_id] = true end
         local likes, nopes, drawn, label = {}, {}, {}, {}
@@ -293,7 +295,7 @@ t.test("the split takes the first digests, the view leaves them out, negatives a
         end
         local users, items, labels = side.user:to_table(), side.item:to_table(), side.label:to_table()
         for index = 1, side.n do
-            local user, video = made.users.user_id[users[index]], data.videos.id[items[index]]
+            local user, video = chosen.users.user_id[users[index]], data.videos.id[items[index]]
             local key = user .. video
             if label[key] then
                 t.equal(labels[index], label[key])
@@ -307,7 +309,7 @@ t.test("the split takes the first digests, the view leaves them out, negatives a
             if name == "val" and index > 1 then t.equal(items[index - 1] <= items[index], true) end
         end
         t.equal(next(label), nil)
-        for row in made.users:rows() do
+        for row in chosen.users:rows() do
             local user = row.user_id
             local active = likes[user] or nopes[user]
             local wanted = active and math.max(0, 3 * math.max(1, likes[user] or 0) - (nopes[user] or 0)) or 0
@@ -322,10 +324,10 @@ end)
 
 t.test("no split means no validation, no sample is an error", function()
     local db <close> = database(crowd())
-    local made = samples.build(extract.read(db), settings({ "training.train_val_split=0" }))
-    t.equal(made.sides.val.n, 0)
+    local data, used = extract.read(db), settings({ "training.train_val_split=0" })
+    t.equal(samples.build(data, samples.choose(data, used), used).val.n, 0)
     local empty <close> = database({})
-    t.error("samples.none", samples.build, extract.read(empty), settings())
+    t.error("samples.none", samples.choose, extract.read(empty), settings())
 end)
 
 t.test("the configuration refuses what it does not know", function()

@@ -136,10 +136,10 @@ end
 --- the aggregation here, as are videos that are not active.
 ---@param source two_tower.RpcSource
 ---@param db tt.Database still showing the moment that the tables were read
----@param prepared { samples: two_tower.Samples, users: two_tower.Payload, items: two_tower.Payload }
+---@param prepared { chosen: two_tower.Chosen, users: two_tower.Payload, items: two_tower.Payload }
 function rpc_check.training(source, db, prepared)
     local started = time.monotonic()
-    local users = prepared.samples.users:join(prepared.samples.val, { on = "user_id", how = "anti" })
+    local users = prepared.chosen.users:filter(~prepared.chosen.validated)
         :select({ "user_id" }):rename({ user_id = "id" })
     local items = rpc_check.active_items(db)
     local bar <close> = progress.bar({ label = "payloads", unit = "rows" })

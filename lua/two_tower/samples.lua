@@ -18,14 +18,14 @@ local samples = {}
 ---@field val two_tower.Side in the order of its items
 ---@field likes tt.Tensor likes of each item on the training side
 
----@class two_tower.Samples
+---@class two_tower.Chosen
+---@field trains tt.Column bool per effective decision: those to learn from
+---@field validates tt.Column bool per effective decision: those that validate
 ---@field counted tt.Column bool per effective decision: false for those that validate; user features are made of the
 ---  others
 ---@field users tt.Frame profiles of users with an eligible decision; row order of the user store
----@field fitted tt.Column bool per user: has a sample to train on
----@field trains tt.Column bool per effective decision: those to learn from
----@field val tt.Frame user_id, video_id and decision_type of those that validate
----@field sides two_tower.Sides
+---@field fitted tt.Column bool per user: has a decision to learn from
+---@field validated tt.Column bool per user: has one that validates
 
 --- Splits the eligible decisions: likes and nopes of users with a profile and videos that exist.
 ---@param data two_tower.Data
@@ -47,12 +47,11 @@ end
 
 -- Likes and nopes of each user among some decisions, in the order of `users`; 0 where there are none.
 local function counted(side, users)
-    local counts = side:group_by({ "user_id", "decision_type" }):count()
+    local counts = side:group_by({ "user_id", "is_like" }):count()
     local function of(kind)
-        return users:join(counts:filter(("decision_type == '%s'"):format(kind)), { on = "user_id", how = "left" })
-            :col("count"):fill_null(0)
+        return users:join(counts:filter(kind), { on = "user_id", how = "left" }):col("count"):fill_null(0)
     end
-    return columns.frame({ { "likes", of("like") }, { "nopes", of("nope") } })
+    return columns.frame({ { "likes", of("is_like") }, { "nopes", of("not is_like") } })
 end
 
 -- Draws negatives for each user of one side: max(0, ratio * max(1, likes) - nopes) videos the user has no effective
@@ -74,7 +73,7 @@ end
 
 -- Decisions first, then the drawn negatives: user row, item row and label of every sample.
 local function assemble(side, index, drawn_users, drawn_items)
-    local labels <close> = features.to_tensor(side.decision_type:eq("like"))
+    local labels <close> = features.to_tensor(side.is_like)
     local zeros <close> = tensor.zeros({ #drawn_users })
     return {
         user = chain(index.user:indices(side.user_id), drawn_users),
@@ -101,48 +100,65 @@ end
 
 -- Likes of each video among some decisions.
 local function likes(videos, decisions)
-    local counts = decisions:group_by({ "video_id", "decision_type" }):count():filter("decision_type == 'like'")
+    local counts = decisions:group_by({ "video_id", "is_like" }):count():filter("is_like")
     return features.to_tensor(videos:select({ "id" })
         :join(counts, { left_on = "id", right_on = "video_id", how = "left" })
         :col("count"):fill_null(0):cast("float32"))
 end
 
---- Makes the samples of both sides.
+--- Chooses who and what takes part.
+---
+--- Raises `samples.none` when there is nothing to train on.
 ---@param data two_tower.Data
 ---@param config table effective configuration
----@return two_tower.Samples
-function samples.build(data, config)
-    local training = config.training
-    local trains, validates = samples.split(data, config.seed, training.train_val_split)
-    local all = data.decisions:select({ "user_id", "video_id", "decision_type" })
-    local val = all:filter(validates)
-    local train <close> = all:filter(trains)
-    if train:height() == 0 then
+---@return two_tower.Chosen
+function samples.choose(data, config)
+    local trains, validates = samples.split(data, config.seed, config.training.train_val_split)
+    local users = data.decisions:select({ "user_id" })
+    local training <close> = users:filter(trains)
+    local validating <close> = users:filter(validates)
+    if #training == 0 then
         tt.error("samples.none", ("no sample to train on: %d decisions, %d profiles and %d videos were read, but no "
             .. "like or nope of a user with a profile on an existing video is on the training side")
             :format(data.decisions:height(), data.profiles:height(), data.videos:height()))
     end
-    local fitted = data.profiles.user_id:is_in(train.user_id)
-    local known = fitted | data.profiles.user_id:is_in(val.user_id)
-    local users = data.profiles:filter(known)
+    local sides = columns.frame({ { "fitted", data.profiles.user_id:is_in(training.user_id) },
+        { "validated", data.profiles.user_id:is_in(validating.user_id) } })
+    local known = sides.fitted | sides.validated
+    sides = sides:filter(known)
+    return {
+        trains = trains,
+        validates = validates,
+        counted = ~validates,
+        users = data.profiles:filter(known),
+        fitted = sides.fitted,
+        validated = sides.validated,
+    }
+end
+
+--- Makes the samples of both sides.
+---@param data two_tower.Data
+---@param chosen two_tower.Chosen
+---@param config table effective configuration
+---@return two_tower.Sides
+function samples.build(data, chosen, config)
+    local users = chosen.users
+    -- What takes part is a like or a nope; the words themselves take more room than all else.
+    local all <close> = data.decisions:select({ "user_id", "video_id" })
+        :with({ { "is_like", data.decisions.decision_type:eq("like") } })
     local index = { user = features.row_index(users.user_id), item = features.row_index(data.videos.id) }
     local function side(decisions, stream)
         -- What the statements before have left behind is large.
         collectgarbage()
         local drawn_users, drawn_items = negatives(decisions, all, users, index,
-            { ratio = training.negative_sampling_ratio, seed = config.seed, stream = stream })
+            { ratio = config.training.negative_sampling_ratio, seed = config.seed, stream = stream })
         local _ <close> = drawn_users
         local _ <close> = drawn_items
         return assemble(decisions, index, drawn_users, drawn_items)
     end
-    return {
-        trains = trains,
-        counted = ~validates,
-        users = users,
-        fitted = columns.frame({ { "fitted", fitted } }):filter(known).fitted,
-        val = val,
-        sides = { likes = likes(data.videos, train), train = side(train, 1), val = by_item(side(val, 2)) },
-    }
+    local train <close> = all:filter(chosen.trains)
+    local val <close> = all:filter(chosen.validates)
+    return { likes = likes(data.videos, train), train = side(train, 1), val = by_item(side(val, 2)) }
 end
 
 return samples

@@ -82,12 +82,14 @@ end
 local function prepare(data, settings, source, db)
     local started = time.monotonic()
     local prepared = { now = data.reference_time or time.now() }
-    local made = samples.build(data, settings)
-    prepared.samples = made
+    local chosen = samples.choose(data, settings)
+    prepared.chosen = chosen
+    prepared.users = payloads.users(data, data.decisions, chosen.users, prepared.now, chosen.counted)
+    -- The largest frame ends here, in two steps.
+    data.decisions = data.decisions:drop({ "created_at" })
     collectgarbage()
-    prepared.users = payloads.users(data, data.decisions, made.users, prepared.now, made.counted)
-    -- The largest frame ends here.
-    data.decisions, made.trains, made.counted = nil, nil, nil
+    prepared.samples = samples.build(data, chosen, settings)
+    data.decisions, chosen.trains, chosen.validates, chosen.counted = nil, nil, nil, nil
     collectgarbage()
     prepared.items = payloads.items(data, data.item_reference_time)
     prepared.seconds = time.monotonic() - started
@@ -108,11 +110,11 @@ local function learnt(db, settings, set, source)
     local function fit(entity, numbers)
         return features.fit_scaler(numbers:select(set:numbers(entity, true)))
     end
-    local scalers = { user = fit("user", user_numbers:filter(prepared.samples.fitted)),
+    local scalers = { user = fit("user", user_numbers:filter(prepared.chosen.fitted)),
         item = fit("item", item_numbers) }
     local users = set:store("user", user_payload, scalers.user, vocabularies, user_numbers):matrix()
     local items = set:store("item", item_payload, scalers.item, vocabularies, item_numbers):matrix()
-    local made = prepared.samples.sides
+    local made = prepared.samples
     say("samples", { { "train", made.train.n }, { "val", made.val.n }, { "users", #users }, { "items", #items },
         { "user_dim", users:width() }, { "item_dim", items:width() },
         { "seconds", prepared.seconds + time.monotonic() - started } })
