@@ -39,7 +39,8 @@ def arguments():
     parser.add_argument("--tt", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--runs", type=int, default=5, help="runs of each program (default: 5)")
     parser.add_argument("--long-runs", type=int, default=1,
-                        help="runs of what trains a whole epoch on L, half an hour each with the peer (default: 1)")
+                        help="runs of what trains a whole epoch on L, half an hour each with the peer (default: 1; 0: tt "
+                        "alone, once)")
     parser.add_argument("--epochs", type=int, default=1, help="epochs of each training (default: 1)")
     parser.add_argument("--batch-sizes", default="256,4096", help="of the trainings, the first on every size and the others on the first size "
                         "(default: 256,4096)")
@@ -220,11 +221,15 @@ def others_share():
 
 
 class Series:
+    """Values and their median; None where nothing was run."""
+
     def __init__(self, values):
         self.values = list(values)
-        self.median = statistics.median(self.values)
+        self.median = statistics.median(self.values) if self.values else None
 
     def cell(self, digits=2):
+        if not self.values:
+            return "-"
         spread = f" ({figure(min(self.values), digits)} to {figure(max(self.values), digits)})" if len(self.values) > 1 else ""
         return figure(self.median, digits) + spread
 
@@ -298,7 +303,11 @@ def epochs_of_tt(run):
 
 
 def runs_of(size):
-    return given.long_runs if size == "L" else given.runs
+    return max(given.long_runs, 1) if size == "L" else given.runs
+
+
+def has_peer(size):
+    return size != "L" or given.long_runs > 0
 
 
 def measure_pipeline(size, batch_size):
@@ -315,6 +324,8 @@ def measure_pipeline(size, batch_size):
         else:
             run = tt("train.lua", "--db", dsn, *settings(batch_size, seed), name="training, tt")
         found["tt"].append(run)
+        if not has_peer(size):
+            continue
         note(f"{size}, batch {batch_size}, run {index + 1} of {runs_of(size)}: peer, {way(variant)}")
         found["peer"].append(peer("pipeline" if whole else "train", size, "--epochs", str(given.epochs), "--batch-size",
                                   str(batch_size), "--seed", str(seed), variant=variant,
@@ -350,7 +361,7 @@ def measure_embeddings(size):
     dsn = dsn_of(size)
     if not os.path.exists(os.path.join(work, "checkpoints/latest.pt")):
         tt("train.lua", "--db", dsn, *settings(256))
-    if not os.path.exists(os.path.join(work, "peer/checkpoints/latest.pt")):
+    if not os.path.exists(os.path.join(work, "peer/checkpoints/latest.pt")) or not has_peer(size):
         peer("train", size, "--epochs", "1", "--steps", "50", variant=(2, "eager"))
     for index in range(given.runs):
         note(f"{size}, embeddings, run {index + 1} of {given.runs}")
@@ -405,23 +416,24 @@ def training_section(text):
         own = Series(rate for run in found["tt"] for rate, _ in epochs_of_tt(run))
         other = Series(epoch["rows"] / epoch["seconds"] for run in found["peer"] for epoch in run.all("stage", "epoch"))
         roof, roof_least = best * 1e9 / flops, best * 1e9 / least
-        speed = own.median / other.median
+        speed = own.median / other.median if other.median else None
         rows.append([size, batch_size, f"{samples['user_dim']} + {samples['item_dim']}", f"{samples['train']:,}", len(found["tt"]),
-                     own.cell(), other.cell(), way(found["variant"]), figure(speed),
+                     own.cell(), other.cell(), way(found["variant"]) if other.values else "-", figure(speed),
                      figure(own.median / roof)])
         wanted = 4 if batch_size <= 1024 else 3
-        target(f"training {size}, batch {batch_size}: samples/s", f">= {wanted} x peer", figure(speed) + " x", speed >= wanted)
+        if speed:
+            target(f"training {size}, batch {batch_size}: samples/s", f">= {wanted} x peer", figure(speed) + " x", speed >= wanted)
         if batch_size <= 1024:
             target(f"training {size}, batch {batch_size}: dense roofline", ">= 1.3 x", figure(own.median / roof) + " x",
                    own.median >= 1.3 * roof)
         for epoch in range(given.epochs):
             mine = Series(run.all("msg", "epoch")[epoch]["val_loss"] for run in found["tt"])
             theirs = Series(run.all("stage", "epoch")[epoch]["val_loss"] for run in found["peer"])
-            apart = theirs.median / mine.median - 1
-            losses.append([size, batch_size, epoch + 1, mine.cell(4), theirs.cell(4), f"{100 * apart:+.2f} %",
+            apart = theirs.median / mine.median - 1 if theirs.median else None
+            losses.append([size, batch_size, epoch + 1, mine.cell(4), theirs.cell(4), "-" if apart is None else f"{100 * apart:+.2f} %",
                            figure(found["tt"][0].find("msg", "summary")["trivial_loss"], 4)])
-        apart = abs(apart)
-        target(f"training {size}, batch {batch_size}: validation loss", "within 1 %", f"{100 * apart:.2f} %", apart <= 0.01)
+        if apart is not None:
+            target(f"training {size}, batch {batch_size}: validation loss", "within 1 %", f"{100 * abs(apart):.2f} %", abs(apart) <= 0.01)
         notes = [flops, least, roof, roof_least]
     text.append("## Training\n\nSamples per second of an epoch, its validation included, as each program logs it. Median (least to "
                 "most) of all epochs.\n")
@@ -501,11 +513,11 @@ def pipeline_section(text):
         if not found["whole"]:
             continue
         own, other = Series(run.wall for run in found["tt"]), Series(run.wall for run in found["peer"])
-        speed = other.median / own.median
+        speed = other.median / own.median if other.median else None
         rows.append([size, batch_size, given.epochs, len(found["tt"]), own.cell(), other.cell(), figure(speed),
                      figure(Series(run.cpu for run in found["tt"]).median), figure(Series(run.cpu for run in found["peer"]).median)])
         wanted = {"S": 10, "M": 4}.get(size)
-        if wanted:
+        if wanted and speed:
             target(f"whole pipeline {size}", f">= {wanted} x peer", figure(speed) + " x", speed >= wanted)
     text.append("## The whole pipeline\n\nWall seconds from the start of the process to its end: tables to checkpoint, ONNX (only "
                 "tt), JSON, Parquet and manifest.\n")
@@ -515,11 +527,11 @@ def pipeline_section(text):
 def memory_section(text):
     rows = []
 
-    def add(size, stage, own, other, aim=True):
+    def add(size, stage, own, other):
         own, other = Series(own), Series(other)
-        part = own.median / other.median
+        part = own.median / other.median if other.median else None
         rows.append([size, stage, figure(own.median, 0), figure(other.median, 0), figure(part)])
-        if aim and size != "S":
+        if part and size != "S":
             target(f"peak memory {size}, {stage}", "<= 0.25 x peer", figure(part) + " x", part <= 0.25)
 
     for size, found in results.get("features", {}).items():

@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 import Synchronization
 
@@ -92,6 +93,12 @@ public enum LargePages {
             return false
         }
         if isForeign { memory.deallocate() }
+    }
+
+    /// Gives what is kept back to the system, of smaller blocks too.
+    public static func drain() {
+        blocks.withLock { blocks in release(&blocks, until: { $0.kept.isEmpty }) }
+        tt_trim_memory()
     }
 
     private static func release(_ blocks: inout Blocks, until isEnough: (Blocks) -> Bool) {

@@ -70,3 +70,5 @@ int tt_sync_path(const char *path) {
 }
 
 void tt_return_large_blocks(void) { mallopt(M_MMAP_THRESHOLD, 256 << 10); }
+
+void tt_trim_memory(void) { malloc_trim(0); }

@@ -113,6 +113,12 @@ enum TensorModule {
                 for result in results { call.push(result) }
                 return Int32(results.count)
             },
+            // tensor.empty_cache()
+            "empty_cache": { _ in
+                StoragePool.drain()
+                LargePages.drain()
+                return 0
+            },
             // tensor.threads(n) -> integer
             "threads": { call in
                 if let wanted = try call[1].optional?.int() {

@@ -12,8 +12,8 @@ local time = require("tt.time")
 
 local artifacts = {}
 
--- Rows handed to the Parquet writer at a time.
-local BLOCK = 65536
+-- Rows embedded and handed to the Parquet writer at a time.
+local BLOCK = embedding.BLOCK
 
 artifacts.ONNX = "user_tower.onnx"
 artifacts.SCHEMA = "feature_schema.json"

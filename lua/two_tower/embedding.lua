@@ -8,19 +8,10 @@ local vectors = require("two_tower.vectors")
 
 local embedding = {}
 
--- Rows computed at a time. Products of few rows may round differently from those of many, so a block that would be
--- shorter is filled up with repeats of its last row.
-local BLOCK = 4096
-
--- The rows from `first` on, fewer than a block.
-local function rest(tower, matrix, first)
-    local places = {}
-    for index = 1, BLOCK do places[index] = math.min(first + index - 1, #matrix) end
-    tower:eval()
-    return tensor.no_grad(function()
-        return tower(matrix:rows(tensor.indices(places))):slice(1, 1, #matrix - first + 1)
-    end)
-end
+--- Rows computed at a time. Products of few rows may round differently from those of many, so a block that would be
+--- shorter is filled up with repeats of its last row.
+embedding.BLOCK = 4096
+local BLOCK = embedding.BLOCK
 
 local function check_unit(part, ids, before)
     local row, length = vectors.first_not_unit(part)
@@ -31,24 +22,33 @@ local function check_unit(part, ids, before)
     end
 end
 
---- Embeds all rows of a matrix.
+-- Rows `first` to `last`, at most a block.
+local function embed(tower, matrix, first, last)
+    local places = tensor.range(first, last)
+    if last - first + 1 < BLOCK then
+        local filled = {}
+        for index = 1, BLOCK do filled[index] = math.min(first + index - 1, last) end
+        places = tensor.indices(filled)
+    end
+    return nn.embed(tower, matrix:rows(places), { block = BLOCK }):slice(1, 1, last - first + 1)
+end
+
+--- Embeds the rows of a matrix as they are asked for.
 ---
 --- Raises `artifacts.not_unit` for what is no unit vector: weights that overflow, or that leave an item no direction.
 ---@param tower tt.Module
 ---@param matrix tt.FeatureMatrix n rows
 ---@param ids tt.Column of the rows
----@return fun(first: integer, last: integer): tt.Tensor part the vectors of some rows, (last - first + 1, e)
+---@return fun(first: integer, last: integer): tt.Tensor part the vectors of some rows, (last - first + 1, e); `first`
+---  is the first row of a block (1, BLOCK + 1, …)
 function embedding.run(tower, matrix, ids)
-    local whole = #matrix - #matrix % BLOCK
-    local tail = whole < #matrix and rest(tower, matrix, whole + 1)
-    local body = (whole > 0 or not tail) and nn.embed(tower, matrix, { block = BLOCK })
-    if body then check_unit(body, ids, 0) end
-    if tail then check_unit(tail, ids, whole) end
     return function(first, last)
+        if last < first then return nn.embed(tower, matrix:rows(tensor.indices({})), { block = BLOCK }) end
         local parts = {}
-        if first <= whole or not tail then parts[1] = body:slice(1, first, math.min(last, whole)) end
-        if last > whole then
-            parts[#parts + 1] = tail:slice(1, math.max(first, whole + 1) - whole, last - whole)
+        for from = first, last, BLOCK do
+            local part = embed(tower, matrix, from, math.min(from + BLOCK - 1, last))
+            check_unit(part, ids, from - 1)
+            parts[#parts + 1] = part
         end
         return #parts == 1 and parts[1] or tensor.concat(parts)
     end

@@ -17,6 +17,7 @@ local progress = require("tt.progress")
 local rpc_check = require("two_tower.rpc_check")
 local samples = require("two_tower.samples")
 local sync = require("two_tower.sync")
+local tensor = require("tt.tensor")
 local time = require("tt.time")
 local training = require("two_tower.training")
 
@@ -61,6 +62,9 @@ local function stage(name, run)
     end })
     log.info("stage", { stage = name })
     run()
+    -- The next stage needs other blocks of memory than this one.
+    collectgarbage()
+    tensor.empty_cache()
     say("stage done", { { "stage", name }, { "seconds", time.monotonic() - started }, { "peak_mb", peak_mb() } })
 end
 

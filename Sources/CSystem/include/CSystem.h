@@ -38,3 +38,5 @@ int tt_sync_path(const char *path);
 // From now on a large block is a mapping of its own: its memory goes back to the system when it is freed. Columns and
 // tensors would otherwise leave holes in a heap that never shrinks.
 void tt_return_large_blocks(void);
+// Gives memory of malloc that nothing uses back to the system, now.
+void tt_trim_memory(void);

@@ -158,6 +158,14 @@ function tensor.feature_matrix(parts) end
 ---@return any ...
 function tensor.no_grad(fn, ...) end
 
+--- Gives memory that is kept for the next tensors and columns back to the system.
+---
+---```lua
+---collectgarbage()
+---tt.tensor.empty_cache()
+---```
+function tensor.empty_cache() end
+
 --- Sets how many threads native work may use, and returns the number. Results do not depend on it.
 ---
 ---```lua
