@@ -119,19 +119,20 @@ end
 function artifacts.write_embeddings(path, ids, matrix, tower, fingerprint, each)
     local texts = columns.frame({ { "video_id", ids:cast("string") } })
     local vectors = embedding.run(tower, matrix, ids)
+    local first, last = 1, math.min(BLOCK, #matrix)
+    -- Before there is a folder: what is wrong with a model nearly always shows at once.
+    local part = vectors(first, last)
     fs.mkdir(fs.dirname(path))
     local writer <close> = parquet.writer(path, {
         compression = "snappy",
         metadata = { [artifacts.FINGERPRINT_KEY] = fingerprint },
     })
     -- One frame in any case: it tells the writer the schema even when there is no video.
-    local first = 1
     repeat
-        local last = math.min(first + BLOCK - 1, #matrix)
-        writer:write(texts:slice(first, last - first + 1)
-            :with({ { "embedding", features.to_column(vectors(first, last)) } }))
+        part = part or vectors(first, last)
+        writer:write(texts:slice(first, last - first + 1):with({ { "embedding", features.to_column(part) } }))
         if each then each(last - first + 1) end
-        first = last + 1
+        first, last, part = last + 1, math.min(last + BLOCK, #matrix), nil
     until first > #matrix
     writer:close()
 end
