@@ -181,16 +181,26 @@ end)
 
 t.test("a script without products does not load OpenBLAS, and one with them has no threads of OpenBLAS", function()
     local function threads(code)
-        local pipe = assert(io.popen(shell.quote(shell.program) .. " -e " .. shell.quote(code .. [[
+        return (shell.capture(shell.words(shell.program, "-e", code .. [[
 
             print(tt.fs.read("/proc/self/maps"):find("libopenblas", 1, true) ~= nil,
                 tt.fs.read("/proc/self/status"):match("Threads:%s*(%d+)"), os.getenv("OPENBLAS_NUM_THREADS"))]])))
-        local output = pipe:read("a")
-        pipe:close()
-        return output
     end
     t.equal(threads("local x = tt.tensor.ones {2, 2} + 1"), "false\t1\tnil\n")
     t.equal(threads("local x = tt.tensor.ones {2, 2}:matmul(tt.tensor.ones {2, 2})"), "true\t1\tnil\n")
+end)
+
+t.test("memory kept for reuse goes back to the system when asked", function()
+    local function resident() return tonumber(tt.fs.read("/proc/self/status"):match("VmRSS:%s*(%d+)")) end
+    do
+        local parts = {}
+        for index = 1, 10 do parts[index] = tensor.ones({ 10, 1 << 18 }) end  -- 10 MB each
+        t.equal(#tensor.concat(parts), 100)
+    end
+    collectgarbage()
+    local before = resident()
+    tensor.empty_cache()
+    t.ok(resident() < before - 50000, ("%d kB before, %d kB after"):format(before, resident()))
 end)
 
 t.test("printing shows shape and values", function()
