@@ -9,7 +9,7 @@ import Synchronization
 /// hands out. What is kept never makes the process larger than blocks in use have made it before.
 public enum LargePages {
     /// Bytes from which on the rounding does not matter.
-    @inlinable public static var worthwhile: Int { 4 << 20 }
+    @inlinable public static var worthwhile: Int { 2 << 20 }
     private static let size = 2 << 20
     /// Bytes that are kept at most.
     private static let keptAtMost = 128 << 20

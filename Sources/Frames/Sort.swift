@@ -20,23 +20,26 @@ public struct SortKey: Sendable {
 extension Frame {
     /// Rows by the first key, then the second, …; rows that are equal keep their order. Nulls come last in both
     /// directions, NaN counts as larger than every number, strings compare by their bytes, false before true.
-    public func sort(_ keys: [SortKey]) throws -> Frame {
+    /// - Parameter distinct: of the rows that agree in so many leading keys only the first is kept; 0 keeps all.
+    public func sort(_ keys: [SortKey], distinct: Int = 0) throws -> Frame {
         guard !keys.isEmpty else { throw FrameError("frame.value", "sort needs at least one column") }
-        // Ids that are stored as codes have them in order afterwards, so that equal ones are known to be neighbours.
-        let ordered = try mapColumns(rowCount: rowCount) { column in
-            guard case .uuid(let ids) = column.storage, ids.codes != nil,
-                keys.contains(where: { self[$0.name] === column })
-            else { return column }
-            return Column(.uuid(try ids.ordered()), validity: column.validity)
+        guard (0...keys.count).contains(distinct) else {
+            throw FrameError("frame.value", "a sort by \(keys.count) columns cannot be distinct in \(distinct)")
         }
-        return try ordered.take(try ordered.order(keys))
+        var sorter = RowSorter(rowCount: rowCount)
+        for key in keys { try sorter.add(try column(key.name), descending: key.descending) }
+        let order = try sorter.sorted(distinct: distinct)
+        return try mapColumns(rowCount: order.rows.count) {
+            try Interrupt.check()
+            return try order.ids(of: $0) ?? $0.take(order.rows)
+        }
     }
 
     /// The row numbers in sorted order.
     public func order(_ keys: [SortKey]) throws -> Buffer<Int32> {
         var sorter = RowSorter(rowCount: rowCount)
         for key in keys { try sorter.add(try column(key.name), descending: key.descending) }
-        return try sorter.sorted()
+        return try sorter.sorted().rows
     }
 }
 
@@ -45,7 +48,7 @@ extension Column {
     public func sort(descending: Bool = false) throws -> Column {
         var sorter = RowSorter(rowCount: count)
         try sorter.add(self, descending: descending)
-        return take(try sorter.sorted())
+        return take(try sorter.sorted().rows)
     }
 }
 
@@ -55,47 +58,98 @@ extension Column {
 /// keys fit; where they do not, rows that agree in those that do are compared by the rest.
 private struct RowSorter {
     private let rowCount: Int
-    /// Made when they are looked at: one takes as much memory as the rows' words.
-    private var keys: [() throws -> SortWords] = []
+    /// Made when they are looked at, which the last ones often are not.
+    private var words: [() throws -> SortWords] = []
+    /// How many of `words` each column has.
+    private var widths: [Int] = []
+    /// What ids that are stored as codes are sorted by, with the number of their words.
+    private var ranked: [(column: Column, ranks: UUIDRanks, place: Int)] = []
 
     init(rowCount: Int) { self.rowCount = rowCount }
 
     mutating func add(_ column: Column, descending: Bool) throws {
-        keys += try SortWords.keys(of: column, descending: descending)
+        var ranks: UUIDRanks?
+        if case .uuid(let ids) = column.storage, ids.codes != nil { ranks = try UUIDRanks(ids) }
+        let more = try SortWords.keys(of: column, ranks, descending: descending)
+        words += more
+        widths.append(more.count)
+        if let ranks { ranked.append((column, ranks, words.count - 1)) }
     }
 
-    /// The rows in order.
-    func sorted() throws -> Buffer<Int32> {
+    /// The rows in order; of those that agree in the first `distinct` columns the first.
+    func sorted(distinct: Int = 0) throws -> RowOrder {
         let highest = UInt64(max(rowCount - 1, 1))
         let rowBits = UInt64(64 - highest.leadingZeroBitCount)
+        let all = Lazy(words)
+        // Which words fit before the row number, and where.
         var free = 64 - rowBits
-        let words = Buffer<UInt64>(repeating: 0, count: rowCount)
-        var rest = keys[...]
-        while free > 0, let next = rest.first {
-            try Interrupt.check()
-            let key = try next()
-            let cut = key.bits > free ? key.bits - free : 0
-            let (target, source, bits) = (words.pointer, key.words.pointer, key.bits - cut)
-            Workers.pieces(of: rowCount) { for row in $0 { target[row] = target[row] &<< bits | source[row] &>> cut } }
-            free -= bits
+        var placed: [(words: SortWords, cut: UInt64)] = []
+        while free > 0, placed.count < words.count {
+            let next = try all[placed.count]
+            let cut = next.bits > free ? next.bits - free : 0
+            placed.append((next, cut))
+            free -= next.bits - cut
             if cut > 0 { break }
-            rest = rest.dropFirst()
         }
-        for row in 0..<rowCount { words.pointer[row] = words.pointer[row] &<< rowBits | UInt64(row) }
-        let ordered = try radix(words, from: rowBits, bits: 64 - rowBits - free)
-        let rows = Buffer<Int32>(uninitialized: rowCount)
+        var ordered = Buffer<UInt64>(uninitialized: rowCount)
+        // Piece by piece, so that a piece stays in the processor's cache.
+        Workers.pieces(of: rowCount) { [target = ordered.pointer, placed] range in
+            (target + range.lowerBound).update(repeating: 0, count: range.count)
+            for (words, cut) in placed { words.push(target, range, cut) }
+            for row in range { target[row] = target[row] &<< rowBits | UInt64(truncatingIfNeeded: row) }
+        }
+        ordered = try radix(ordered, from: rowBits, bits: 64 - rowBits - free)
+        let whole = placed.last.map { $0.cut > 0 } == true ? placed.count - 1 : placed.count
+        if whole < words.count { try compareTies(ordered.pointer, rowBits, all, from: whole) }
+        // Above each word's bits are those of the words before it.
+        var below = rowBits
+        var shifts = [UInt64](repeating: 0, count: placed.count)
+        for index in placed.indices.reversed() {
+            shifts[index] = below
+            below += placed[index].words.bits - placed[index].cut
+        }
+        let count = try keepFirst(
+            ordered.pointer, widths[..<distinct].reduce(0, +), shifts: shifts[..<whole], rowBits, all)
+        let rows = Buffer<Int32>(uninitialized: count)
         let mask = (UInt64(1) &<< rowBits) - 1
-        Workers.pieces(of: rowCount) { range in
-            for index in range { rows.pointer[index] = Int32(truncatingIfNeeded: ordered.pointer[index] & mask) }
+        Workers.pieces(of: count) { [from = ordered.pointer, to = rows.pointer] range in
+            for index in range { to[index] = Int32(truncatingIfNeeded: from[index] & mask) }
         }
-        if !rest.isEmpty { try compareTies(rows, rest) { ordered.pointer[$0] &>> rowBits } }
-        return rows
+        return RowOrder(
+            rows: rows, words: ordered,
+            ids: try ranked.map {
+                ($0.column, $0.ranks, $0.place < whole ? (try all[$0.place], shifts[$0.place]) : nil)
+            })
+    }
+
+    /// Moves the first of each run that agrees in the first `wanted` words to the front.
+    /// - Returns: how many they are.
+    private func keepFirst(
+        _ ordered: UnsafeMutablePointer<UInt64>, _ wanted: Int, shifts: ArraySlice<UInt64>, _ rowBits: UInt64,
+        _ all: Lazy
+    ) throws -> Int {
+        guard wanted > 0, rowCount > 1 else { return rowCount }
+        let rest = try (min(wanted, shifts.count)..<wanted).map { try all[$0].word }
+        // Words of no bits at all agree everywhere.
+        let shift = shifts.isEmpty ? 64 : shifts[min(wanted, shifts.count) - 1]
+        let mask = (UInt64(1) &<< rowBits) - 1
+        var kept = 1
+        for index in 1..<rowCount {
+            let (word, last) = (ordered[index], ordered[kept - 1])
+            if word >> shift != last >> shift
+                || !rest.allSatisfy({ $0(Int(word & mask)) == $0(Int(last & mask)) })
+            {
+                ordered[kept] = word
+                kept += 1
+            }
+        }
+        return kept
     }
 
     /// Least significant digit first, in digits of about eleven bits; those in which all words agree are passed over.
     private func radix(_ words: Buffer<UInt64>, from shift: UInt64, bits: UInt64) throws -> Buffer<UInt64> {
-        var (source, target) = (words, Buffer<UInt64>(uninitialized: rowCount > 1 && bits > 0 ? rowCount : 0))
         guard rowCount > 1, bits > 0 else { return words }
+        var (source, target) = (words, Buffer<UInt64>(uninitialized: rowCount))
         let passes = (bits + 10) / 11
         let width = (bits + passes - 1) / passes
         let size = 1 << Int(width)
@@ -125,143 +179,83 @@ private struct RowSorter {
         return source
     }
 
-    /// Sorts each run of rows whose words were equal by the keys that did not fit.
+    /// Sorts each run of rows whose words were equal by the keys that did not fit, `first` and those behind it.
     private func compareTies(
-        _ rows: Buffer<Int32>, _ keys: ArraySlice<() throws -> SortWords>, _ word: (Int) -> UInt64
+        _ ordered: UnsafeMutablePointer<UInt64>, _ rowBits: UInt64, _ all: Lazy, from first: Int
     ) throws {
-        guard let tie = (1..<max(rowCount, 1)).first(where: { word($0) == word($0 - 1) }) else { return }
-        let words = try keys.map { try $0().words }
-        func precedes(_ a: Int32, _ b: Int32) -> Bool {
-            for key in words {
-                let (x, y) = (key.pointer[Int(a)], key.pointer[Int(b)])
+        let mask = (UInt64(1) &<< rowBits) - 1
+        var keys: [(Int) -> UInt64]?
+        func precedes(_ a: UInt64, _ b: UInt64) -> Bool {
+            for key in keys! {
+                let (x, y) = (key(Int(a & mask)), key(Int(b & mask)))
                 if x != y { return x < y }
             }
             return a < b
         }
-        var start = tie - 1
+        var start = 0
         while start < rowCount {
+            let word = ordered[start] >> rowBits
             var end = start + 1
-            while end < rowCount, word(end) == word(start) { end += 1 }
+            while end < rowCount, ordered[end] >> rowBits == word { end += 1 }
             if end - start > 1 {
-                var run = UnsafeMutableBufferPointer(start: rows.pointer + start, count: end - start)
+                if keys == nil { keys = try (first..<words.count).map { try all[$0].word } }
+                var run = UnsafeMutableBufferPointer(start: ordered + start, count: end - start)
                 run.sort(by: precedes)
+                try Interrupt.check()
             }
             start = end
-            if start & 0xFFFF == 0 { try Interrupt.check() }
+        }
+    }
+
+    /// The words that were looked at.
+    private final class Lazy {
+        private let make: [() throws -> SortWords]
+        private var made: [SortWords?]
+
+        init(_ make: [() throws -> SortWords]) {
+            self.make = make
+            made = Array(repeating: nil, count: make.count)
+        }
+
+        subscript(index: Int) -> SortWords {
+            get throws {
+                if let words = made[index] { return words }
+                let words = try make[index]()
+                made[index] = words
+                return words
+            }
         }
     }
 }
 
-/// A word a row in the order of a column's values, from 0 on and no wider than it has to be.
-private struct SortWords {
+/// What a sort gives.
+private struct RowOrder {
+    let rows: Buffer<Int32>
+    /// Of which the first `rows.count` are in use.
     let words: Buffer<UInt64>
-    /// Above it every word is 0.
-    let bits: UInt64
+    /// Sorted columns of ids that are stored as codes; where a row's word holds the whole rank, also where.
+    let ids: [(column: Column, ranks: UUIDRanks, place: (words: SortWords, shift: UInt64)?)]
 
-    /// What a column is sorted by, the most significant first: whether it is null, then its words.
-    static func keys(of column: Column, descending: Bool) throws -> [() throws -> SortWords] {
-        func words(_ word: @escaping (Int) -> UInt64) -> () -> SortWords {
-            { SortWords(column, descending, word) }
-        }
-        var keys: [() throws -> SortWords] = []
-        if let validity = column.validity {
-            // What stands under a null must not move null rows among themselves.
-            keys.append { SortWords(Column(.bool(validity)), true) { UInt64(validity.pointer[$0]) } }
-        }
-        switch column.storage {
-        case .int64(let values), .timestamp(let values):
-            keys.append(words { UInt64(bitPattern: values.pointer[$0]) ^ (1 << 63) })
-        case .float64(let values): keys.append(words { sortable(values.pointer[$0]) })
-        case .float32(let values): keys.append(words { sortable(Double(values.pointer[$0])) })
-        case .bool(let values): keys.append(words { UInt64(values.pointer[$0]) })
-        case .uuid(let ids):
-            if let codes = try ids.ordered().codes {
-                keys.append(words { UInt64(UInt32(bitPattern: codes.pointer[$0])) })
-            } else {
-                keys.append(words { ids.values.pointer[$0].high })
-                keys.append(words { ids.values.pointer[$0].low })
-            }
-        case .string:
-            keys.append {
-                let ranks = try column.stringRanks()
-                return SortWords(column, descending) { UInt64(UInt32(bitPattern: ranks.pointer[$0])) }
-            }
-        case .list: throw FrameError("frame.type", "a \(column.dtype.name) column cannot be sorted by")
-        }
-        return keys
-    }
-
-    @inline(__always)
-    private init(_ column: Column, _ descending: Bool, _ word: (Int) -> UInt64) {
-        let count = column.count
-        let words = Buffer<UInt64>(uninitialized: count)
-        let target = words.pointer
-        var low = UInt64.max
-        var high = UInt64.min
-        if let validity = column.validity {
-            for row in 0..<count where validity.pointer[row] != 0 {
-                let value = word(row)
-                low = min(low, value)
-                high = max(high, value)
+    /// A sorted column of ids has its codes in order, so that equal ones are known to be neighbours. nil for others.
+    func ids(of column: Column) throws -> Column? {
+        guard let (_, ranks, place) = ids.first(where: { $0.column === column }) else { return nil }
+        let codes = Buffer<Int32>(uninitialized: rows.count)
+        let target = codes.pointer
+        if let (words, shift) = place, column.validity == nil {
+            // They stand in the words in the order of the result: no look at the column at all.
+            let (source, mask, last) = (self.words.pointer, (UInt64(1) &<< words.bits) - 1, words.last)
+            Workers.pieces(of: rows.count) { range in
+                for index in range {
+                    let word = source[index] >> shift & mask
+                    target[index] = Int32(truncatingIfNeeded: last.map { $0 - word } ?? word)
+                }
             }
         } else {
-            for row in 0..<count {
-                let value = word(row)
-                low = min(low, value)
-                high = max(high, value)
-            }
+            let (rows, rank) = (rows.pointer, ranks.rank)
+            Workers.pieces(of: codes.count) { for index in $0 { target[index] = rank(Int(rows[index])) } }
         }
-        if low > high { (low, high) = (0, 0) }
-        Workers.pieces(of: count) { [low, high] range in
-            for row in range {
-                let value = column.isNull(row) ? low : word(row)
-                target[row] = descending ? high - value : value - low
-            }
-        }
-        if descending, column.validity != nil {
-            for row in 0..<count where column.isNull(row) { target[row] = 0 }
-        }
-        self.words = words
-        bits = UInt64(64 - (high - low).leadingZeroBitCount)
-    }
-}
-
-/// Bits in the order of the numbers; NaN after everything.
-@inline(__always) private func sortable(_ value: Double) -> UInt64 {
-    let bits = canonicalBits(value)
-    return bits >> 63 == 0 ? bits | 1 << 63 : ~bits
-}
-
-extension Column {
-    /// Each row's place among the column's distinct strings in byte order.
-    fileprivate func stringRanks() throws -> Buffer<Int32> {
-        let groups = try RowGroups.of([self], rowCount: count)
-        struct Entry {
-            var prefix: UInt64
-            var group: Int32
-        }
-        let (codes, pool) = stringParts
-        func text(_ group: Int32) -> UnsafeBufferPointer<UInt8> {
-            pool[bytesAt: Int(codes.pointer[Int(groups.firstRows.pointer[Int(group)])])]
-        }
-        var entries: [Entry] = []
-        entries.reserveCapacity(groups.count)
-        for group in 0..<groups.count where !isNull(Int(groups.firstRows.pointer[group])) {
-            // The first eight bytes decide most comparisons without touching the pool.
-            var prefix: UInt64 = 0
-            for (index, byte) in text(Int32(group)).prefix(8).enumerated() {
-                prefix |= UInt64(byte) << UInt64(56 - 8 * index)
-            }
-            entries.append(Entry(prefix: prefix, group: Int32(group)))
-        }
-        try Interrupt.check()
-        entries.sort {
-            $0.prefix != $1.prefix ? $0.prefix < $1.prefix : compareBytes(text($0.group), text($1.group)) < 0
-        }
-        let rankOfGroup = Buffer<Int32>(repeating: 0, count: groups.count)
-        for (rank, entry) in entries.enumerated() { rankOfGroup.pointer[Int(entry.group)] = Int32(rank) }
-        let ranks = Buffer<Int32>(uninitialized: count)
-        for row in 0..<count { ranks.pointer[row] = rankOfGroup.pointer[Int(groups.ofRow.pointer[row])] }
-        return ranks
+        // Validity by way of a column that is nothing else.
+        let valid = column.validity.flatMap { Column(.bool($0), validity: $0).take(rows).validity }
+        return Column(.uuid(UUIDs(codes: codes, distinct: ranks.distinct, isOrdered: true)), validity: valid)
     }
 }

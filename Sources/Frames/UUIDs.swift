@@ -50,16 +50,6 @@ public struct UUIDs: @unchecked Sendable {
     /// Other codes into the same values.
     func with(codes: Buffer<Int32>) -> UUIDs { UUIDs(codes: codes, distinct: values, isOrdered: isOrdered) }
 
-    /// The same values with their codes in order; without codes these.
-    func ordered() throws -> UUIDs {
-        guard let codes, !isOrdered else { return self }
-        let rows = try Frame([("id", Column(.uuid(UUIDs(values))))]).order([SortKey("id")])
-        let ranks = Buffer<Int32>(uninitialized: values.count)
-        for (rank, row) in rows.elements.enumerated() { ranks.pointer[Int(row)] = Int32(truncatingIfNeeded: rank) }
-        let distinct = values.taking(rows, missing: UUID(high: 0, low: 0))
-        return UUIDs(codes: ranks.taking(codes, missing: 0), distinct: distinct, isOrdered: true)
-    }
-
     func slice(_ start: Int, _ length: Int) -> UUIDs {
         codes.map { with(codes: $0.slice(start, length)) } ?? UUIDs(values.slice(start, length))
     }
@@ -115,6 +105,14 @@ public final class UUIDBuilder: ColumnBuilder {
         if waitingCount == waiting.count { settle() }
     }
 
+    /// Appends many values, none of them null.
+    public func append(_ ids: UnsafeBufferPointer<UUID>) {
+        guard let first = ids.baseAddress else { return }
+        settle()
+        validity.values(ids.count)
+        settle(first, ids.count)
+    }
+
     public func appendNull() {
         settle()
         validity.null(after: count)
@@ -123,15 +121,16 @@ public final class UUIDBuilder: ColumnBuilder {
 
     private func settle() {
         guard waitingCount > 0 else { return }
-        if let table {
-            codes.reserve(waitingCount)
-            table.codes(for: waiting.pointer, count: waitingCount, into: codes.pointer + codes.count)
-            codes.count += waitingCount
-            if codes.count >= nextCheck { check(table) }
-        } else {
-            values.append(UnsafeBufferPointer(start: waiting.pointer, count: waitingCount))
-        }
+        settle(waiting.pointer, waitingCount)
         waitingCount = 0
+    }
+
+    private func settle(_ ids: UnsafePointer<UUID>, _ count: Int) {
+        guard let table else { return values.append(UnsafeBufferPointer(start: ids, count: count)) }
+        codes.reserve(count)
+        table.codes(for: ids, count: count, into: codes.pointer + codes.count)
+        codes.count += count
+        if codes.count >= nextCheck { check(table) }
     }
 
     private func check(_ table: KeyTable<UUID>) {

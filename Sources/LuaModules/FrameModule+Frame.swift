@@ -97,9 +97,11 @@ extension FrameModule {
                 }
                 return call.push(object: try frame.filter(try Expression(try call[2].string())))
             },
-            // frame:sort(names) -> tt.Frame
+            // frame:sort(names, {distinct = 0}) -> tt.Frame
             "sort": { call in
-                call.push(object: try call.frame.sort(try call[2].names().map { SortKey(spelled: $0) }))
+                let keys = try call[2].names().map { SortKey(spelled: $0) }
+                let distinct = try call[3].options(["distinct"]).field("distinct").optional?.int() ?? 0
+                return call.push(object: try call.frame.sort(keys, distinct: distinct))
             },
             // frame:head(n?) -> tt.Frame
             "head": { call in call.push(object: try call.frame.head(try call.rows(2))) },

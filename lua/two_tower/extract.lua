@@ -213,8 +213,7 @@ function extract.decisions(db)
     local all <close> = read(db, "user_video_decisions", {
         { "user_id", "uuid" }, { "video_id", "uuid" }, { "decision_type", "text" }, { "created_at", "time" },
     }, table_columns(db, "user_video_decisions"), "user_id IS NOT NULL AND video_id IS NOT NULL")
-    local sorted <close> = all:sort({ "user_id", "video_id", "-created_at", "decision_type" })
-    return sorted:unique({ "user_id", "video_id" }), all:height()
+    return all:sort({ "user_id", "video_id", "-created_at", "decision_type" }, { distinct = 2 }), all:height()
 end
 
 -- Reads several tables as they were at one moment, whoever writes to them meanwhile.

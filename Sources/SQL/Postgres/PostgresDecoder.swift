@@ -122,7 +122,71 @@ final class PostgresDecoder {
         }
     }
 
+    /// The values of many rows, which stand at some places behind `base`.
+    /// - Throws: `PostgresFieldError`.
+    func append(_ base: UnsafeRawPointer, _ fields: UnsafePointer<PostgresField>, count: Int) throws {
+        var row = 0
+        do {
+            switch step {
+            case .uuid(let builder):
+                try withUnsafeTemporaryAllocation(of: UUID.self, capacity: count) { ids in
+                    while row < count {
+                        var found = 0
+                        while row + found < count, fields[row + found].length == 16 {
+                            ids[found] = UUID(bigEndian: base + Int(fields[row + found].start))
+                            found += 1
+                        }
+                        builder.append(UnsafeBufferPointer(rebasing: ids[..<found]))
+                        row += found
+                        if row < count {
+                            try append(base, fields[row])
+                            row += 1
+                        }
+                    }
+                }
+            case .timestamp(let builder):
+                while row < count {
+                    let field = fields[row]
+                    if field.length == 8 {
+                        let value = base.loadUnaligned(fromByteOffset: Int(field.start), as: Int64.self)
+                        try appendTimestamp(Int64(bigEndian: value), to: builder)
+                    } else {
+                        try append(base, field)
+                    }
+                    row += 1
+                }
+            case .text(let builder):
+                while row < count {
+                    let field = fields[row]
+                    if field.length < 0 {
+                        builder.appendNull()
+                    } else {
+                        builder.append(
+                            UnsafeRawBufferPointer(start: base + Int(field.start), count: Int(field.length)))
+                    }
+                    row += 1
+                }
+            default:
+                while row < count {
+                    try append(base, fields[row])
+                    row += 1
+                }
+            }
+        } catch {
+            throw PostgresFieldError(row: row, cause: error)
+        }
+    }
+
+    private func append(_ base: UnsafeRawPointer, _ field: PostgresField) throws {
+        if field.length < 0 {
+            builder.appendNull()
+        } else {
+            try append(UnsafeRawBufferPointer(start: base + Int(field.start), count: Int(field.length)))
+        }
+    }
+
     /// Infinite instants count as null.
+    @inline(__always)
     private func appendTimestamp(_ value: Int64, to builder: FixedBuilder<Int64>) throws {
         if value == .max || value == .min {
             builder.appendNull()
@@ -181,6 +245,18 @@ final class PostgresDecoder {
         }
         builder.endList()
     }
+}
+
+/// Where a value stands among the bytes of some rows; a negative length is null.
+struct PostgresField {
+    let start: UInt32
+    let length: Int32
+}
+
+/// Why a value cannot be read, with its row among those that were handed over.
+struct PostgresFieldError: Error {
+    let row: Int
+    let cause: any Error
 }
 
 /// What is wrong with a value's bytes, as the end of a sentence that names the column.

@@ -52,58 +52,64 @@ final class PostgresResult {
     /// - Returns: how many of the bytes were used; an incomplete row at the end is left for the next piece.
     func append(copy bytes: UnsafeRawBufferPointer) throws -> Int {
         guard let base = bytes.baseAddress else { return 0 }
-        // Counting references takes longer than most values do.
-        let decoders = decoders
-        return try decoders.withUnsafeBufferPointer { decoders in
-            try withUnsafeTemporaryAllocation(of: Unmanaged<PostgresDecoder>.self, capacity: decoders.count) { plain in
-                for index in decoders.indices { plain[index] = .passUnretained(decoders[index]) }
-                return try append(copy: bytes, base, UnsafeBufferPointer(plain))
-            }
-        }
-    }
-
-    private func append(
-        copy bytes: UnsafeRawBufferPointer, _ base: UnsafeRawPointer,
-        _ decoders: UnsafeBufferPointer<Unmanaged<PostgresDecoder>>
-    ) throws -> Int {
-        var used = 0
-        while bytes.count - used >= 2 {
-            let count = Int(Int16(bigEndian: base.loadUnaligned(fromByteOffset: used, as: Int16.self)))
-            if count == -1 { return bytes.count }
-            guard count == decoders.count else {
-                throw SQLError("sql.query", "COPY sent \(count) fields in row \(rowCount + 1), not \(decoders.count)")
-            }
-            guard let end = Self.end(of: count, in: bytes, from: used + 2) else { return used }
-            var at = used + 2
-            for index in 0..<count {
-                let length = Int(Int32(bigEndian: base.loadUnaligned(fromByteOffset: at, as: Int32.self)))
-                at += 4
-                if length < 0 {
-                    decoders[index]._withUnsafeGuaranteedRef { $0.builder.appendNull() }
-                } else {
-                    let value = UnsafeRawBufferPointer(start: base + at, count: length)
-                    do {
-                        try decoders[index]._withUnsafeGuaranteedRef { try $0.append(value) }
-                    } catch {
-                        throw misfit(index, error)
+        let most = 256
+        return try withUnsafeTemporaryAllocation(of: PostgresField.self, capacity: most * max(decoders.count, 1)) {
+            fields in
+            var used = 0
+            while true {
+                // Where the values of some rows stand, by column.
+                var rows = 0
+                var at = used
+                scan: while rows < most, bytes.count - at >= 2 {
+                    let count = Int(Int16(bigEndian: base.loadUnaligned(fromByteOffset: at, as: Int16.self)))
+                    if count == -1 {
+                        used = bytes.count
+                        break
                     }
-                    at += length
+                    guard count == decoders.count else {
+                        try decode(base, fields.baseAddress!, most, rows)
+                        throw SQLError(
+                            "sql.query", "COPY sent \(count) fields in row \(rowCount + 1), not \(decoders.count)")
+                    }
+                    at += 2
+                    for column in 0..<count {
+                        guard bytes.count - at >= 4 else { break scan }
+                        let length = Int32(bigEndian: base.loadUnaligned(fromByteOffset: at, as: Int32.self))
+                        at += 4
+                        fields[column &* most &+ rows] = PostgresField(
+                            start: UInt32(truncatingIfNeeded: at), length: length)
+                        at += Int(max(length, 0))
+                    }
+                    guard at <= bytes.count else { break }
+                    rows += 1
+                    used = at
                 }
+                if rows == 0 { return used }
+                try decode(base, fields.baseAddress!, most, rows)
+                if used == bytes.count { return used }
             }
-            used = end
-            rowCount += 1
         }
-        return used
     }
 
-    /// Where the fields of a row end; nil when some of them are not there yet.
-    private static func end(of fields: Int, in bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
-        var at = start
-        for _ in 0..<fields {
-            guard bytes.count - at >= 4 else { return nil }
-            at += 4 + Int(max(Int32(bigEndian: bytes.loadUnaligned(fromByteOffset: at, as: Int32.self)), 0))
+    /// Column by column, so that what a column holds is asked once for many rows.
+    private func decode(
+        _ base: UnsafeRawPointer, _ fields: UnsafePointer<PostgresField>, _ stride: Int, _ rows: Int
+    ) throws {
+        var good = rows
+        var failure: (any Error)?
+        for (index, decoder) in decoders.enumerated() {
+            do {
+                try decoder.append(base, fields + index * stride, count: good)
+            } catch let error as PostgresFieldError {
+                // The first row that cannot be read is told of, and there the first column.
+                good = error.row
+                rowCount += good
+                failure = misfit(index, error.cause)
+                rowCount -= good
+            }
         }
-        return at <= bytes.count ? at : nil
+        rowCount += good
+        if let failure { throw failure }
     }
 
     private func decode(_ index: Int, _ bytes: UnsafeRawBufferPointer) throws {

@@ -351,15 +351,19 @@ function Frame:filter(condition) end
 
 --- Sorts the rows. Equal rows keep their order; nulls come last, NaN after all numbers; strings compare by their bytes.
 ---@param names string|string[] the first counts most; `-name` sorts descending
+---@param opts? { distinct?: integer } `distinct`: of the rows that agree in so many of the first names only the first
+---  is kept (default 0: all are)
 ---@return tt.Frame frame
 ---
---- Raises: `frame.no_column`; `frame.type` for a list column.
+--- Raises: `frame.no_column`; `frame.type` for a list column; `frame.value` for more distinct names than there are.
 ---
 --- ```lua
---- local f = tt.frame.from_table({{a = 1, b = 1}, {a = 1, b = 2}, {a = 0}}):sort {"a", "-b"}
---- assert(f.a[1] == 0 and f.b[2] == 2)
+--- local f = tt.frame.from_table {{a = 1, b = 1}, {a = 1, b = 2}, {a = 0}}
+--- local sorted = f:sort {"a", "-b"}
+--- assert(sorted.a[1] == 0 and sorted.b[2] == 2)
+--- assert(#f:sort({"a", "-b"}, {distinct = 1}) == 2)
 --- ```
-function Frame:sort(names) end
+function Frame:sort(names, opts) end
 
 --- Returns the first rows.
 ---@param n? integer (default 10)
