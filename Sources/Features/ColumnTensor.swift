@@ -6,11 +6,13 @@ import Tensors
 public enum ColumnTensor {
     /// A numeric or bool column of n rows as a tensor [n]; a `list<float32>` or `list<float64>` column whose rows all hold
     /// d numbers as a tensor [n, d].
+    /// - Parameter rows: zeros follow the numbers up to so many; not for lists.
     /// - Throws: `features.type`; `features.not_finite` for null, NaN and infinity; `features.length` for lists of
-    ///   different lengths.
-    public static func tensor(_ column: Column, name: String = "column") throws -> Tensor {
+    ///   different lengths and for more numbers than `rows`.
+    public static func tensor(_ column: Column, name: String = "column", rows: Int? = nil) throws -> Tensor {
         guard case .list(let offsets, let child) = column.storage else {
-            return Tensor(shape: [column.count], storage: try floats(column, name: name))
+            let floats = try floats(column, name: name, rows: rows ?? column.count)
+            return Tensor(shape: [floats.count], storage: floats)
         }
         let width = column.count == 0 ? 0 : Int(offsets[1] - offsets[0])
         for row in 0..<column.count where column.isNull(row) || Int(offsets[row + 1] - offsets[row]) != width {
@@ -54,19 +56,23 @@ public enum ColumnTensor {
         }
     }
 
-    private static func floats(_ column: Column, name: String) throws -> Buffer<Float> {
-        if case .float32(let numbers) = column.storage, column.nullCount == 0,
+    private static func floats(_ column: Column, name: String, rows: Int? = nil) throws -> Buffer<Float> {
+        let rows = rows ?? column.count
+        guard rows >= column.count else {
+            throw FeatureError("features.length", "'\(name)' has \(column.count) rows, more than \(rows)")
+        }
+        if case .float32(let numbers) = column.storage, column.nullCount == 0, rows == column.count,
             numbers.elements.allSatisfy(\.isFinite)
         {
             return numbers
         }
+        let result = Buffer<Float>(uninitialized: rows)
+        (result.pointer + column.count).update(repeating: 0, count: rows - column.count)
         if case .bool(let flags) = column.storage, column.nullCount == 0 {
-            let result = Buffer<Float>(uninitialized: flags.count)
             for row in 0..<flags.count { result.pointer[row] = Float(flags.pointer[row]) }
             return result
         }
         let numbers = try column.finiteNumbers(name: name)
-        let result = Buffer<Float>(uninitialized: numbers.count)
         for row in 0..<numbers.count { result[row] = Float(numbers[row]) }
         return result
     }

@@ -5,43 +5,53 @@ import Tensors
 public enum ComplementSampler {
     /// - Parameters:
     ///   - wanted: how many items to draw for group g; a group with fewer left gets all of them.
-    ///   - population: items are 0..<population.
-    ///   - taken: pairs of a group and an item it has; repeats and pairs with a negative member count for nothing.
+    ///   - taken: what the groups have.
+    ///   - before: pairs to put before those that are drawn.
     ///   - seed: with the group's number it fixes the group's draw, whatever other groups ask for.
     ///   - stream: separates several draws of one seed.
     /// - Returns: the pairs drawn, by group and then by item ascending.
-    /// - Throws: `features.range` for a group or item that is out of range or a negative count.
+    /// - Throws: `features.range` for a negative count, `features.length` for a count of groups that differs.
     public static func sample(
-        wanted: Buffer<Int64>, population: Int, taken: (groups: Buffer<Int32>, items: Buffer<Int32>), seed: UInt64,
-        stream: UInt64 = 0
+        wanted: Buffer<Int64>, taken: TakenItems, before: (groups: Buffer<Int32>, items: Buffer<Int32>)? = nil,
+        seed: UInt64, stream: UInt64 = 0
     ) throws -> (groups: Buffer<Int32>, items: Buffer<Int32>) {
-        let had = try GroupedItems(taken.groups, taken.items, groupCount: wanted.count, population: population)
+        let first = before?.groups.count ?? 0
+        guard wanted.count == taken.groupCount, before?.items.count ?? 0 == first else {
+            throw FeatureError(
+                "features.length",
+                "\(wanted.count) counts go with \(taken.groupCount) groups; before the draw stand \(first) groups and "
+                    + "\(before?.items.count ?? 0) items")
+        }
         // Where each group's draw begins in the result.
         let starts = Buffer<Int>(uninitialized: wanted.count + 1)
-        starts[0] = 0
+        starts[0] = first
         for group in 0..<wanted.count {
             guard wanted[group] >= 0 else {
                 throw FeatureError("features.range", "group \(group + 1) wants \(wanted[group]) items")
             }
-            let free = population - had.items(of: group).count
+            let free = taken.population - taken.items(of: group).count
             starts[group + 1] = starts[group] + min(Int(clamping: wanted[group]), free)
         }
         let groups = Buffer<Int32>(uninitialized: starts[wanted.count])
         let items = Buffer<Int32>(uninitialized: starts[wanted.count])
+        if let before {
+            groups.pointer.update(from: before.groups.pointer, count: first)
+            items.pointer.update(from: before.items.pointer, count: first)
+        }
         // Each piece needs a mark for every item.
         let pieces = 16
         try Threads.run(pieces) { piece in
             let range = wanted.count * piece / pieces..<wanted.count * (piece + 1) / pieces
             guard starts[range.upperBound] > starts[range.lowerBound] else { return }
             // Round marks instead of clearing a flag per item for every group.
-            let marks = Buffer<Int32>(repeating: -1, count: population)
+            let marks = Buffer<Int32>(repeating: -1, count: taken.population)
             for group in range where starts[group + 1] > starts[group] {
                 if group & 0xFF == 0 { try Interrupt.check() }
                 (groups.pointer + starts[group]).update(
                     repeating: Int32(group), count: starts[group + 1] - starts[group])
                 var random = Random(seed: seed ^ SplitMix64.mix(UInt64(group) &+ 1), stream: stream)
                 let drawn = UnsafeMutableBufferPointer(rebasing: items.mutable[starts[group]..<starts[group + 1]])
-                draw(drawn, besides: had.items(of: group), of: population, marks, Int32(group), &random)
+                draw(drawn, besides: taken.items(of: group), of: taken.population, marks, Int32(group), &random)
             }
         }
         return (groups, items)
@@ -92,53 +102,5 @@ enum SmallSort {
             }
             values[at] = value
         }
-    }
-}
-
-/// The distinct items of each group, ascending.
-private struct GroupedItems {
-    private let starts: Buffer<Int>
-    private let sorted: Buffer<Int32>
-    private let counts: Buffer<Int32>
-
-    init(_ groups: Buffer<Int32>, _ items: Buffer<Int32>, groupCount: Int, population: Int) throws {
-        guard groups.count == items.count else {
-            throw FeatureError("features.length", "\(groups.count) groups go with \(items.count) items")
-        }
-        starts = Buffer(repeating: 0, count: groupCount + 1)
-        for row in 0..<groups.count where groups[row] >= 0 && items[row] >= 0 {
-            guard Int(groups[row]) < groupCount, Int(items[row]) < population else {
-                throw FeatureError(
-                    "features.range",
-                    "row \(row + 1): group \(groups[row] + 1) of \(groupCount), item \(items[row] + 1) of \(population)"
-                )
-            }
-            starts[Int(groups[row]) + 1] += 1
-        }
-        for group in 0..<groupCount { starts[group + 1] += starts[group] }
-        sorted = Buffer(uninitialized: starts[groupCount])
-        let next = Buffer<Int>(uninitialized: groupCount)
-        next.pointer.update(from: starts.pointer, count: groupCount)
-        for row in 0..<groups.count where groups[row] >= 0 && items[row] >= 0 {
-            let group = Int(groups[row])
-            sorted[next[group]] = items[row]
-            next[group] += 1
-        }
-        counts = Buffer(uninitialized: groupCount)
-        for group in 0..<groupCount {
-            let own = UnsafeMutableBufferPointer(rebasing: sorted.mutable[starts[group]..<starts[group + 1]])
-            // They often come in order.
-            if !(1..<max(own.count, 1)).allSatisfy({ own[$0 - 1] < own[$0] }) { SmallSort.sort(own) }
-            var kept = 0
-            for position in 0..<own.count where position == 0 || own[position] != own[kept - 1] {
-                own[kept] = own[position]
-                kept += 1
-            }
-            counts[group] = Int32(kept)
-        }
-    }
-
-    func items(of group: Int) -> UnsafeBufferPointer<Int32> {
-        UnsafeBufferPointer(start: sorted.pointer + starts[group], count: Int(counts[group]))
     }
 }

@@ -178,27 +178,3 @@ private struct SlotCounts: ~Copyable {
         return slots.count
     }
 }
-
-/// Numbers by their group: a counting sort that leaves out pairs with a negative member.
-private struct Grouped {
-    private let starts: Buffer<Int>
-    private let values: Buffer<Int32>
-
-    init(_ groups: Buffer<Int32>, _ numbers: Buffer<Int32>, groups count: Int) {
-        starts = Buffer(repeating: 0, count: count + 1)
-        for row in 0..<groups.count where groups[row] >= 0 && numbers[row] >= 0 { starts[Int(groups[row]) + 1] += 1 }
-        for group in 0..<count { starts[group + 1] += starts[group] }
-        values = Buffer(uninitialized: starts[count])
-        let next = Buffer<Int>(uninitialized: count)
-        next.pointer.update(from: starts.pointer, count: count)
-        for row in 0..<groups.count where groups[row] >= 0 && numbers[row] >= 0 {
-            let group = Int(groups[row])
-            values[next[group]] = numbers[row]
-            next[group] += 1
-        }
-    }
-
-    @inline(__always) subscript(group: Int) -> UnsafeBufferPointer<Int32> {
-        UnsafeBufferPointer(start: values.pointer + starts[group], count: starts[group + 1] - starts[group])
-    }
-}

@@ -35,12 +35,13 @@ enum FeaturesModule {
                     return call.push(
                         object: Indices(try positions(try call[1].object(Column.self), "rows", nulls: false)))
                 },
-                // features.to_tensor(column | frame) -> Tensor
+                // features.to_tensor(column | frame, {rows=}) -> Tensor
                 "to_tensor": { call in
                     if let frame = call[1].tryObject(Frame.self) {
                         return call.push(object: try ColumnTensor.tensor(frame))
                     }
-                    return call.push(object: try ColumnTensor.tensor(try call[1].object(Column.self)))
+                    let rows = try call[2].options(["rows"]).field("rows").optional?.int()
+                    return call.push(object: try ColumnTensor.tensor(try call[1].object(Column.self), rows: rows))
                 },
                 // features.to_column(tensor | indices) -> Column
                 "to_column": { call in
@@ -49,7 +50,17 @@ enum FeaturesModule {
                     }
                     return call.push(object: try ColumnTensor.column(try call[1].object(Tensor.self)))
                 },
-                // features.sample_without{wanted=, population=, taken_group=, taken_item=, seed=, stream=} -> Frame
+                // features.taken(groups, items, {groups=, population=}) -> Taken
+                "taken": { call in
+                    let options = try call[3].options(["groups", "population"])
+                    return call.push(
+                        object: try TakenItems(
+                            groups: try rows(call[1], "groups"), items: try rows(call[2], "items"),
+                            groupCount: try options.field("groups").int(),
+                            population: try options.field("population").int()))
+                },
+                // features.sample_without{wanted=, taken=, before_groups=, before_items=, seed=, stream=}
+                //     -> Indices, Indices
                 "sample_without": sampleWithout,
                 // features.digest_split(prefix, keys, fraction, {among=}) -> Column
                 "digest_split": { call in
@@ -66,7 +77,7 @@ enum FeaturesModule {
                     return call.push(auc)
                 },
             ],
-            classes: [vocabularyClass, scalerClass, storeClass, indexClass])
+            classes: [vocabularyClass, scalerClass, storeClass, indexClass, takenClass])
     }
 
     private static var vocabularyClass: LuaClass {
@@ -160,6 +171,13 @@ enum FeaturesModule {
             byteCount: { $0.byteCount })
     }
 
+    private static var takenClass: LuaClass {
+        LuaClass(
+            TakenItems.self, "tt.Taken", methods: [:],
+            metamethods: ["__len": { call in call.push(try call[1].object(TakenItems.self).groupCount) }],
+            byteCount: { $0.byteCount })
+    }
+
     // MARK: Functions with many arguments
 
     private static func fitVocabulary(_ call: Call) throws -> Int32 {
@@ -202,34 +220,28 @@ enum FeaturesModule {
     }
 
     private static func sampleWithout(_ call: Call) throws -> Int32 {
-        let options = try call[1].options(["wanted", "population", "taken_group", "taken_item", "seed", "stream"])
+        let options = try call[1].options(["wanted", "taken", "before_groups", "before_items", "seed", "stream"])
         let wanted = try options.field("wanted").object(Column.self)
         guard case .int64(let counts) = wanted.storage, wanted.nullCount == 0 else {
             throw options.error("'wanted' must be an int64 column without nulls")
         }
-        let (groups, items) = (try options.field("taken_group"), try options.field("taken_item"))
-        let areIndices = groups.tryObject(Indices.self) != nil
-        func rows(_ argument: Argument, _ name: String) throws -> Buffer<Int32> {
-            if areIndices { return try argument.object(Indices.self).storage }
-            return try positions(try argument.object(Column.self), name)
+        let before = try options.field("before_groups").optional.map {
+            (groups: try rows($0, "before_groups"), items: try rows(options.field("before_items"), "before_items"))
         }
         let drawn = try ComplementSampler.sample(
-            wanted: counts, population: try options.field("population").int(),
-            taken: (groups: try rows(groups, "taken_group"), items: try rows(items, "taken_item")),
+            wanted: counts, taken: try options.field("taken").object(TakenItems.self), before: before,
             seed: UInt64(bitPattern: try options.field("seed").optional?.int64() ?? 0),
             stream: UInt64(bitPattern: try options.field("stream").optional?.int64() ?? 0))
-        if areIndices {
-            _ = call.push(object: Indices(drawn.groups))
-            _ = call.push(object: Indices(drawn.items))
-            return 2
-        }
-        return call.push(
-            object: try Frame([
-                (name: "group", column: column(drawn.groups)), (name: "item", column: column(drawn.items)),
-            ]))
+        return call.push(object: Indices(drawn.groups)) + call.push(object: Indices(drawn.items))
     }
 
     // MARK: Rows, counted from 1 in Lua
+
+    /// Row numbers from indices or an int64 column.
+    private static func rows(_ argument: Argument, _ name: String) throws -> Buffer<Int32> {
+        if let indices = argument.tryObject(Indices.self) { return indices.storage }
+        return try positions(try argument.object(Column.self), name)
+    }
 
     /// Row numbers from an int64 column; null becomes -1 unless nulls are refused.
     private static func positions(_ column: Column, _ name: String, nulls: Bool = true) throws -> Buffer<Int32> {

@@ -29,7 +29,7 @@ enum SQLModule {
                 "identifier": { call in
                     call.push(try Identifier.quote((1...max(call.count, 1)).map { try call[$0].string() }))
                 },
-            ], classes: [database, chunks], constants: ["null": .null])
+            ], classes: [database, chunks, reading], constants: ["null": .null])
     }
 
     private static var database: LuaClass {
@@ -63,6 +63,12 @@ enum SQLModule {
                     let database = try call[1].object(Database.self)
                     let types = try types(call[3].options(["types"]).field("types"))
                     return call.push(object: try database.read(try call[2].string(), types: types))
+                },
+                // db:read_ahead(table_or_select, {types}) -> tt.Reading
+                "read_ahead": { call in
+                    let database = try call[1].object(Database.self)
+                    let types = try types(call[3].options(["types"]).field("types"))
+                    return call.push(object: try database.readAhead(try call[2].string(), types: types))
                 },
                 // db:write(table, frame, {mode, key}) -> integer
                 "write": { call in
@@ -131,6 +137,20 @@ enum SQLModule {
             metamethods: [
                 // chunks() -> tt.Frame | nil
                 "__call": { call in call.push(object: try call[1].object(Chunks.self).next()) }
+            ], close: { $0.close() })
+    }
+
+    private static var reading: LuaClass {
+        LuaClass(
+            Reading.self, "tt.Reading",
+            methods: [
+                // reading:frame() -> tt.Frame
+                "frame": { call in call.push(object: try call[1].object(Reading.self).frame()) },
+                // reading:close()
+                "close": { call in
+                    try call[1].object(Reading.self).close()
+                    return 0
+                },
             ], close: { $0.close() })
     }
 

@@ -82,6 +82,13 @@ public final class Database {
         return try driver.read(source, types: TypeRequests(types))
     }
 
+    /// The same, begun now and taken later. PostgreSQL's rows arrive meanwhile, on another thread; the connection can do
+    /// nothing else until then. SQLite's are read when they are taken.
+    public func readAhead(_ source: String, types: [(name: String, dtype: DType)] = []) throws -> Reading {
+        try check()
+        return try driver.readAhead(source, types: TypeRequests(types))
+    }
+
     /// Writes all rows of a frame, or none.
     ///
     /// Columns go by name; those of the table that the frame lacks get their defaults.
@@ -275,4 +282,33 @@ public final class Chunks {
 
     /// Stops early; harmless after the end.
     public func close() { source.close() }
+}
+
+/// A read that was begun.
+public final class Reading {
+    private var take: (() throws -> Frame)?
+    private let end: () -> Void
+
+    init(frame: @escaping () throws -> Frame, close: @escaping () -> Void = {}) {
+        take = frame
+        end = close
+    }
+
+    deinit { close() }
+
+    /// Waits for the frame, which can be taken once.
+    public func frame() throws -> Frame {
+        guard let take else {
+            throw SQLError("sql.usage", "the frame of this read_ahead() was taken, or it was closed")
+        }
+        self.take = nil
+        return try take()
+    }
+
+    /// Ends the read; harmless after the frame was taken.
+    public func close() {
+        guard take != nil else { return }
+        take = nil
+        end()
+    }
 }

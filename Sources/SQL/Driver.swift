@@ -11,6 +11,7 @@ protocol Driver: AnyObject {
     func execute(_ sql: String, _ parameters: [Parameter]) throws -> Int
     func stream(_ sql: String, _ parameters: [Parameter], rows: Int, types: TypeRequests) throws -> any ChunkSource
     func read(_ source: String, types: TypeRequests) throws -> Frame
+    func readAhead(_ source: String, types: TypeRequests) throws -> Reading
     /// Within a transaction that is open.
     func insert(_ frame: Frame, into table: String, mode: WriteMode) throws -> Int
     func tables() throws -> [String]
@@ -25,6 +26,13 @@ protocol Driver: AnyObject {
     func savepoint(_ name: String) throws
     func release(_ name: String) throws
     func rollback(to name: String) throws
+}
+
+extension Driver {
+    /// A database in this process gains nothing by a thread.
+    func readAhead(_ source: String, types: TypeRequests) throws -> Reading {
+        Reading(frame: { try self.read(source, types: types) })
+    }
 }
 
 /// Where `Chunks` get their frames.

@@ -213,8 +213,10 @@ func id(_ number: UInt64) -> Base.UUID { Base.UUID(high: 0x4000, low: 0x8000_000
         throws -> [[Int32]]
     {
         let drawn = try ComplementSampler.sample(
-            wanted: Buffer(wanted), population: population,
-            taken: (Buffer(taken.map(\.0)), Buffer(taken.map(\.1))), seed: seed, stream: stream)
+            wanted: Buffer(wanted),
+            taken: try TakenItems(
+                groups: Buffer(taken.map(\.0)), items: Buffer(taken.map(\.1)), groupCount: wanted.count,
+                population: population), seed: seed, stream: stream)
         var result = [[Int32]](repeating: [], count: wanted.count)
         for (group, item) in zip(drawn.groups.elements, drawn.items.elements) { result[Int(group)].append(item) }
         return result
@@ -247,6 +249,18 @@ func id(_ number: UInt64) -> Base.UUID { Base.UUID(high: 0x4000, low: 0x8000_000
         #expect(try draw(wanted, 1000, []) != draw(wanted, 1000, [], seed: 2))
         #expect(try draw(wanted, 1000, []) != draw(wanted, 1000, [], stream: 2))
         #expect(try draw([0, 5, 0], 1000, [])[1] == draw(wanted, 1000, [])[1])
+    }
+
+    @Test func putsPairsBeforeTheDraw() throws {
+        let taken = try TakenItems(groups: Buffer([1]), items: Buffer([0]), groupCount: 2, population: 2)
+        let wanted = Buffer<Int64>([1, 2])
+        let drawn = try ComplementSampler.sample(
+            wanted: wanted, taken: taken, before: (Buffer([7, 8]), Buffer([9, 10])), seed: 1)
+        let alone = try ComplementSampler.sample(wanted: wanted, taken: taken, seed: 1)
+        #expect(Array(drawn.groups.elements) == [7, 8] + alone.groups.elements)
+        #expect(Array(drawn.items.elements) == [9, 10] + alone.items.elements)
+        #expect(
+            code { _ = try ComplementSampler.sample(wanted: Buffer([1]), taken: taken, seed: 1) } == "features.length")
     }
 
     @Test func refusesWhatIsOutOfRange() {

@@ -79,13 +79,22 @@ t.test("columns and tensors turn into each other", function()
     t.error("features.not_finite", features.to_tensor, frame.column({ 1.0, nil, n = 2 }))
     t.equal(features.indices(frame.column({ 2, 1 })):to_table(), { 2, 1 })
     t.error("features.range", features.indices, frame.column({ 0 }))
+    t.equal(features.to_tensor(frame.column({ true, false }), { rows = 4 }):to_table(), { 1, 0, 0, 0 })
+    t.error("features.length", features.to_tensor, frame.column({ 1.0, 2.0 }), { rows = 1 })
 end)
 
 t.test("sample_without draws what a group does not have", function()
-    local drawn = features.sample_without({ wanted = frame.column({ 2, 9, 0 }), population = 4,
-        taken_group = frame.column({ 1, 1, 2, nil, n = 4 }), taken_item = frame.column({ 1, 2, 4, 1 }), seed = 5 })
-    t.equal(drawn.group:to_table(), { 1, 1, 2, 2, 2 })
-    t.equal(drawn.item:to_table(), { 3, 4, 1, 2, 3 })
+    local taken = features.taken(frame.column({ 1, 1, 2, nil, n = 4 }), frame.column({ 1, 2, 4, 1 }),
+        { groups = 3, population = 4 })
+    local groups, items = features.sample_without({ wanted = frame.column({ 2, 9, 0 }), taken = taken, seed = 5 })
+    t.equal(groups:to_table(), { 1, 1, 2, 2, 2 })
+    t.equal(items:to_table(), { 3, 4, 1, 2, 3 })
+    local two = features.indices(frame.column({ 2 }))
+    groups, items = features.sample_without({ wanted = frame.column({ 2, 9, 0 }), taken = taken, seed = 5,
+        before_groups = two, before_items = two })
+    t.equal(groups:to_table(), { 2, 1, 1, 2, 2, 2 })
+    t.equal(items:to_table(), { 2, 3, 4, 1, 2, 3 })
+    t.error("features.length", features.sample_without, { wanted = frame.column({ 2 }), taken = taken })
 end)
 
 t.test("digest_split follows the keys, not their order", function()

@@ -50,14 +50,35 @@ local CAST = { time = "timestamp", number = "float64" }
 
 local function dialect_of(db) return db:dialect() == "sqlite" and sqlite or postgresql end
 
--- Reads a table or join: `columns` is a list of { name, kind, optional?, from? }.
-local function read(db, source, columns, present, where)
-    local dialect = dialect_of(db)
-    local _ <close> = setmetatable({}, { __close = function(_, problem)
+-- A value to be closed: a misfit that leaves its scope says which table it was in.
+local function naming(source)
+    return setmetatable({}, { __close = function(_, problem)
         if type(problem) == "table" and problem.code == "sql.type" then
             problem.message = ("table '%s': %s"):format(source:match("^%S+"), problem.message)
         end
     end })
+end
+
+-- Unreadable dates and numbers are null; an id that is no UUID was an error of the read.
+local function clean(frame, columns, missing)
+    for _, column in ipairs(missing) do frame = frame:with({ { column[1], "null" } }) end
+    local casts = {}
+    for _, column in ipairs(columns) do casts[column[1]] = CAST[column[2]] end
+    if next(casts) then frame = frame:cast(casts, { strict = false }) end
+    for _, column in ipairs(columns) do
+        if column[2] == "number" then
+            -- False for NaN and the infinities.
+            frame = frame:with({ { column[1], ("if(abs(%s) <= 1.7976931348623157e308, %s, null)")
+                :format(column[1], column[1]) } })
+        end
+    end
+    return frame
+end
+
+-- Begins to read a table or join: `columns` is a list of { name, kind, optional?, from? }. Gives the read, to be
+-- closed, and a function that waits for its frame; PostgreSQL's rows arrive meanwhile.
+local function begin(db, source, columns, present, where)
+    local dialect = dialect_of(db)
     local select, missing, types = {}, {}, {}
     for _, column in ipairs(columns) do
         local name, kind = column[1], column[2]
@@ -73,20 +94,17 @@ local function read(db, source, columns, present, where)
         end
     end
     local query = ("SELECT %s FROM %s%s"):format(table.concat(select, ", "), dialect.prefix, source)
-    local frame = db:read(where and query .. " WHERE " .. where or query, { types = types })
-    for _, column in ipairs(missing) do frame = frame:with({ { column[1], "null" } }) end
-    -- Unreadable dates and numbers are null; an id that is no UUID was an error of the read.
-    local casts = {}
-    for _, column in ipairs(columns) do casts[column[1]] = CAST[column[2]] end
-    if next(casts) then frame = frame:cast(casts, { strict = false }) end
-    for _, column in ipairs(columns) do
-        if column[2] == "number" then
-            -- False for NaN and the infinities.
-            frame = frame:with({ { column[1], ("if(abs(%s) <= 1.7976931348623157e308, %s, null)")
-                :format(column[1], column[1]) } })
-        end
+    local _ <close> = naming(source)
+    local reading = db:read_ahead(where and query .. " WHERE " .. where or query, { types = types })
+    return reading, function()
+        local _ <close> = naming(source)
+        return clean(reading:frame(), columns, missing)
     end
-    return frame
+end
+
+local function read(...)
+    local _ <close>, frame = begin(...)
+    return frame()
 end
 
 local function table_columns(db, name)
@@ -112,13 +130,15 @@ local function keyed(frame, name, key)
     return sorted
 end
 
+local function read_profiles(db)
+    return read(db, "profiles", { { "user_id", "uuid" }, { "created_at", "time" } }, table_columns(db, "profiles"),
+        "user_id IS NOT NULL")
+end
+
 --- Reads users.
 ---@param db tt.Database
 ---@return tt.Frame profiles user_id, created_at; ascending by user_id
-function extract.profiles(db)
-    return keyed(read(db, "profiles", { { "user_id", "uuid" }, { "created_at", "time" } },
-        table_columns(db, "profiles"), "user_id IS NOT NULL"), "profiles", "user_id")
-end
+function extract.profiles(db) return keyed(read_profiles(db), "profiles", "user_id") end
 
 -- What narrows a read to a window on PostgreSQL, put behind a condition: `inside` follows the columns of `videos`.
 -- SQLite's texts are compared once they are times.
@@ -130,23 +150,24 @@ local function narrowed(db, window, where, inside)
     return ("%s AND %s"):format(where, (inside or "(%s)"):format(condition))
 end
 
---- Reads videos with the columns that features may use. Columns of later schema versions that are absent read as null.
----@param db tt.Database
----@param window? two_tower.Window (default: all videos)
----@return tt.Frame videos ascending by id; with a window its time is the column `at`
-function extract.videos(db, window)
+-- Videos as they are stored, in any order.
+local function read_videos(db, window)
     local columns = {
         { "id", "uuid" }, { "price", "number" }, { "duration_seconds", "number" }, { "product_released_at", "time" },
         { "distribution_started_at", "time", optional = true }, { "safety_level", "number", optional = true },
     }
     if window then columns[#columns + 1] = { "at", "time", from = window.column } end
     local frame = read(db, "videos", columns, table_columns(db, "videos"), narrowed(db, window, "id IS NOT NULL"))
-    if window then
-        frame = frame:filter(("at >= timestamp(%d) and at < timestamp(%d)%s"):format(window.from, window.to,
-            window.undated and " or at is null" or ""))
-    end
-    return keyed(frame, "videos", "id")
+    if not window then return frame end
+    return frame:filter(("at >= timestamp(%d) and at < timestamp(%d)%s"):format(window.from, window.to,
+        window.undated and " or at is null" or ""))
 end
+
+--- Reads videos with the columns that features may use. Columns of later schema versions that are absent read as null.
+---@param db tt.Database
+---@param window? two_tower.Window (default: all videos)
+---@return tt.Frame videos ascending by id; with a window its time is the column `at`
+function extract.videos(db, window) return keyed(read_videos(db, window), "videos", "id") end
 
 --- Counts the videos that have no time in a column.
 ---@param db tt.Database
@@ -168,40 +189,55 @@ function extract.titles(db)
         table_columns(db, "videos"))
 end
 
+-- The names of one kind, from the flattened table (`video_tags.tag_name`) or from the deployed pair of tables
+-- (`video_tags.tag_id` into `tags.name`), as they are stored; those of videos outside of a window may be left out.
+local function read_names(db, kind, window)
+    local link, name, key = "video_" .. kind .. "s", kind .. "_name", kind .. "_id"
+    local dialect = dialect_of(db)
+    local present = table_columns(db, link)
+    local inside = "video_id IN (SELECT id FROM public.videos WHERE %s)"
+    if present[name] then
+        return read(db, link, { { "video_id", "uuid" }, { "token", "text", from = name } },
+            present, narrowed(db, window, ("%s <> ''"):format(name), inside))
+    end
+    local named = kind .. "s"
+    if not present[key] then
+        tt.error("extract.no_column", ("table '%s' has neither the column '%s' nor '%s' (into the table '%s')")
+            :format(link, name, key, named), { table = link, column = name })
+    end
+    local columns = table_columns(db, named)
+    for _, column in ipairs({ "id", "name" }) do
+        if not columns[column] then
+            tt.error("extract.no_column", ("table '%s' has no column '%s'"):format(named, column),
+                { table = named, column = column })
+        end
+    end
+    return read(db, ("%s AS link JOIN %s%ss AS named ON named.id = link.%s")
+        :format(link, dialect.prefix, kind, key),
+        { { "video_id", "uuid", alias = "link" }, { "token", "text", from = "name", alias = "named" } },
+        nil, narrowed(db, window, "named.name <> ''", "link." .. inside))
+end
+
+local function distinct_names(names) return names:unique({ "video_id", "token" }) end
+
 --- Reads the names of one kind that videos carry, from the flattened table (`video_tags.tag_name`) or from the deployed
 --- pair of tables (`video_tags.tag_id` into `tags.name`). Empty names are dropped; a name counts once per video.
 ---@param db tt.Database
 ---@param kind "tag"|"performer"
 ---@param window? two_tower.Window names of other videos may be left out (default: all videos)
 ---@return tt.Frame pairs video_id, token
-function extract.names(db, kind, window)
-    local link, name, key = "video_" .. kind .. "s", kind .. "_name", kind .. "_id"
-    local dialect = dialect_of(db)
-    local present = table_columns(db, link)
-    local inside = "video_id IN (SELECT id FROM public.videos WHERE %s)"
-    local frame
-    if present[name] then
-        frame = read(db, link, { { "video_id", "uuid" }, { "token", "text", from = name } },
-            present, narrowed(db, window, ("%s <> ''"):format(name), inside))
-    else
-        local named = kind .. "s"
-        if not present[key] then
-            tt.error("extract.no_column", ("table '%s' has neither the column '%s' nor '%s' (into the table '%s')")
-                :format(link, name, key, named), { table = link, column = name })
-        end
-        local columns = table_columns(db, named)
-        for _, column in ipairs({ "id", "name" }) do
-            if not columns[column] then
-                tt.error("extract.no_column", ("table '%s' has no column '%s'"):format(named, column),
-                    { table = named, column = column })
-            end
-        end
-        frame = read(db, ("%s AS link JOIN %s%ss AS named ON named.id = link.%s")
-            :format(link, dialect.prefix, kind, key),
-            { { "video_id", "uuid", alias = "link" }, { "token", "text", from = "name", alias = "named" } },
-            nil, narrowed(db, window, "named.name <> ''", "link." .. inside))
+function extract.names(db, kind, window) return distinct_names(read_names(db, kind, window)) end
+
+-- Begins to read decisions. Gives the read, to be closed, and a function that waits for the effective ones and the
+-- number of rows of the table.
+local function begin_decisions(db)
+    local reading, frame = begin(db, "user_video_decisions", {
+        { "user_id", "uuid" }, { "video_id", "uuid" }, { "decision_type", "text" }, { "created_at", "time" },
+    }, table_columns(db, "user_video_decisions"), "user_id IS NOT NULL AND video_id IS NOT NULL")
+    return reading, function()
+        local all <close> = frame()
+        return all:sort({ "user_id", "video_id", "-created_at", "decision_type" }, { distinct = 2 }), all:height()
     end
-    return frame:unique({ "video_id", "token" })
 end
 
 --- Reads decisions and keeps the effective one per user and video: the newest; undated counts as oldest; of equally new
@@ -210,10 +246,8 @@ end
 ---@return tt.Frame decisions ascending by user_id, video_id
 ---@return integer rows rows of the table
 function extract.decisions(db)
-    local all <close> = read(db, "user_video_decisions", {
-        { "user_id", "uuid" }, { "video_id", "uuid" }, { "decision_type", "text" }, { "created_at", "time" },
-    }, table_columns(db, "user_video_decisions"), "user_id IS NOT NULL AND video_id IS NOT NULL")
-    return all:sort({ "user_id", "video_id", "-created_at", "decision_type" }, { distinct = 2 }), all:height()
+    local _ <close>, effective = begin_decisions(db)
+    return effective()
 end
 
 -- Reads several tables as they were at one moment, whoever writes to them meanwhile.
@@ -225,14 +259,23 @@ local function snapshot(db, body)
     end, { isolation = "repeatable read", read_only = true })
 end
 
--- Names of videos that are not in the table are left out, so that they count in no vocabulary.
+-- Videos and the names they carry, as they are stored.
 local function read_items(db, report, window)
-    local data = { videos = extract.videos(db, window) }
+    local data = { videos = read_videos(db, window) }
     report("videos", data.videos:height())
     for _, entry in ipairs({ { "tags", "tag" }, { "performers", "performer" } }) do
-        local names = extract.names(db, entry[2], window)
-        report("video_" .. entry[1], names:height())
-        data[entry[1]] = names:join(data.videos, { left_on = "video_id", right_on = "id", how = "semi" })
+        data[entry[1]] = read_names(db, entry[2], window)
+        report("video_" .. entry[1], data[entry[1]]:height())
+    end
+    return data
+end
+
+-- Brings them in order. Names of videos that are not in the table are left out, so that they count in no vocabulary.
+local function order_items(data)
+    data.videos = keyed(data.videos, "videos", "id")
+    for _, list in ipairs({ "tags", "performers" }) do
+        data[list] = distinct_names(data[list]):join(data.videos,
+            { left_on = "video_id", right_on = "id", how = "semi" })
     end
     return data
 end
@@ -244,25 +287,31 @@ end
 ---@return { videos: tt.Frame, tags: tt.Frame, performers: tt.Frame }
 function extract.items(db, report, window)
     report = report or function() end
-    return snapshot(db, function() return read_items(db, report, window) end)
+    return snapshot(db, function() return order_items(read_items(db, report, window)) end)
 end
 
 --- Reads everything the training stage needs.
 ---@param db tt.Database
----@param report? fun(name: string, rows: integer) called after each table
+---@param report? fun(name: string, rows: integer) called after each table, with its rows as they are stored
 ---@param inside? fun(data: two_tower.Data): any called while the database still shows the moment that was read
+---@param meanwhile? fun(data: two_tower.Data) called while decisions, which are most of all rows, still arrive: with
+---  all but what is made of them
 ---@return two_tower.Data
 ---@return any ... what `inside` returns
-function extract.read(db, report, inside)
+function extract.read(db, report, inside, meanwhile)
     report = report or function() end
     return snapshot(db, function()
         local tables = read_items(db, report)
-        tables.profiles = extract.profiles(db)
+        tables.profiles = read_profiles(db)
         report("profiles", tables.profiles:height())
-        tables.decisions, tables.decision_rows = extract.decisions(db)
+        local _ <close>, decisions = begin_decisions(db)
+        order_items(tables)
+        tables.profiles = keyed(tables.profiles, "profiles", "user_id")
+        tables.item_reference_time = tables.videos.product_released_at:max()
+        if meanwhile then meanwhile(tables) end
+        tables.decisions, tables.decision_rows = decisions()
         report("user_video_decisions", tables.decision_rows)
         tables.reference_time = tables.decisions.created_at:max()
-        tables.item_reference_time = tables.videos.product_released_at:max()
         if inside then return tables, inside(tables) end
         return tables
     end)

@@ -2,7 +2,6 @@
 
 local columns = require("two_tower.columns")
 local features = require("tt.features")
-local tensor = require("tt.tensor")
 
 local samples = {}
 
@@ -54,33 +53,17 @@ local function counted(side, users)
     return columns.frame({ { "likes", of("is_like") }, { "nopes", of("not is_like") } })
 end
 
--- Draws negatives for each user of one side: max(0, ratio * max(1, likes) - nopes) videos the user has no effective
--- decision on, drawn without replacement; all there are when there are fewer. `all` are the decisions of both sides.
-local function negatives(side, all, users, index, options)
+-- User row, item row and label of every sample of one side: its decisions first, then the negatives. Those are drawn
+-- for each user: max(0, ratio * max(1, likes) - nopes) videos the user has no effective decision on, without replacement;
+-- all there are when there are fewer. `taken` are the decisions of both sides.
+local function assemble(side, taken, users, index, options)
     local wanted = columns.eval(counted(side, users:select({ "user_id" })),
         ("if(likes + nopes == 0, 0, greatest(0, greatest(likes, 1) * %d - nopes))"):format(options.ratio))
-    local taken_users <close> = index.user:indices(all.user_id)
-    local taken_items <close> = index.item:indices(all.video_id)
-    return features.sample_without({ wanted = wanted, population = #index.item, taken_group = taken_users,
-        taken_item = taken_items, seed = options.seed, stream = options.stream })
-end
-
--- One after the other; the first is not needed any more.
-local function chain(first, second)
-    local _ <close> = first
-    return features.indices({ first, second })
-end
-
--- Decisions first, then the drawn negatives: user row, item row and label of every sample.
-local function assemble(side, index, drawn_users, drawn_items)
-    local labels <close> = features.to_tensor(side.is_like)
-    local zeros <close> = tensor.zeros({ #drawn_users })
-    return {
-        user = chain(index.user:indices(side.user_id), drawn_users),
-        item = chain(index.item:indices(side.video_id), drawn_items),
-        label = tensor.concat({ labels, zeros }),
-        n = #side + #drawn_users,
-    }
+    local own_users <close> = index.user:indices(side.user_id)
+    local own_items <close> = index.item:indices(side.video_id)
+    local user, item = features.sample_without({ wanted = wanted, taken = taken, before_groups = own_users,
+        before_items = own_items, seed = options.seed, stream = options.stream })
+    return { user = user, item = item, label = features.to_tensor(side.is_like, { rows = #user }), n = #user }
 end
 
 -- The same samples in the order of their items.
@@ -147,14 +130,14 @@ function samples.build(data, chosen, config)
     local all <close> = data.decisions:select({ "user_id", "video_id" })
         :with({ { "is_like", data.decisions.decision_type:eq("like") } })
     local index = { user = features.row_index(users.user_id), item = features.row_index(data.videos.id) }
+    local taken_users <close> = index.user:indices(all.user_id)
+    local taken_items <close> = index.item:indices(all.video_id)
+    local taken <close> = features.taken(taken_users, taken_items, { groups = #users, population = #index.item })
     local function side(decisions, stream)
         -- What the statements before have left behind is large.
         collectgarbage()
-        local drawn_users, drawn_items = negatives(decisions, all, users, index,
+        return assemble(decisions, taken, users, index,
             { ratio = config.training.negative_sampling_ratio, seed = config.seed, stream = stream })
-        local _ <close> = drawn_users
-        local _ <close> = drawn_items
-        return assemble(decisions, index, drawn_users, drawn_items)
     end
     local train <close> = all:filter(chosen.trains)
     local val <close> = all:filter(chosen.validates)

@@ -82,10 +82,25 @@ function stages.fetch(db, project, options)
     stage("fetch", function() sync.run(db, project, options) end)
 end
 
--- The samples and the payloads of their users and items, compared with those of the configuration's other source.
-local function prepare(data, settings, source, db)
+-- Fits a scaler to the numbers of an entity that are standardised.
+local function fit(set, entity, numbers)
+    return features.fit_scaler(numbers:select(set:numbers(entity, true)))
+end
+
+-- All of the items' side: it needs no decisions, and is made while they arrive.
+local function item_side(data, settings, set)
+    local side = { payload = payloads.items(data, data.item_reference_time) }
+    side.vocabularies = set:fit_vocabularies(side.payload, settings.artifacts)
+    local numbers = set:compute("item", side.payload)
+    side.scaler = fit(set, "item", numbers)
+    side.matrix = set:store("item", side.payload, side.scaler, side.vocabularies, numbers):matrix()
+    return side
+end
+
+-- The samples and the payloads of their users, compared with those of the configuration's other source.
+local function prepare(data, items, settings, source, db)
     local started = time.monotonic()
-    local prepared = { now = data.reference_time or time.now() }
+    local prepared = { now = data.reference_time or time.now(), items = items.payload }
     local chosen = samples.choose(data, settings)
     prepared.chosen = chosen
     prepared.users = payloads.users(data, data.decisions, chosen.users, prepared.now, chosen.counted)
@@ -95,7 +110,6 @@ local function prepare(data, settings, source, db)
     prepared.samples = samples.build(data, chosen, settings)
     data.decisions, chosen.trains, chosen.validates, chosen.counted = nil, nil, nil, nil
     collectgarbage()
-    prepared.items = payloads.items(data, data.item_reference_time)
     prepared.seconds = time.monotonic() - started
     if source then rpc_check.training(source, db, prepared) end
     return prepared
@@ -104,27 +118,22 @@ end
 -- What training is made of, and what the checkpoint tells of it. The frames it came from end here: training needs the
 -- memory.
 local function learnt(db, settings, set, source)
-    local data, prepared = extract.read(db, reading(), function(tables)
-        return prepare(tables, settings, source, db)
-    end)
+    local items
+    local data, prepared = extract.read(db, reading(),
+        function(tables) return prepare(tables, items, settings, source, db) end,
+        function(tables) items = item_side(tables, settings, set) end)
     local started = time.monotonic()
-    local user_payload, item_payload = prepared.users, prepared.items
-    local vocabularies = set:fit_vocabularies(item_payload, settings.artifacts)
-    local user_numbers, item_numbers = set:compute("user", user_payload), set:compute("item", item_payload)
-    local function fit(entity, numbers)
-        return features.fit_scaler(numbers:select(set:numbers(entity, true)))
-    end
-    local scalers = { user = fit("user", user_numbers:filter(prepared.chosen.fitted)),
-        item = fit("item", item_numbers) }
-    local users = set:store("user", user_payload, scalers.user, vocabularies, user_numbers):matrix()
-    local items = set:store("item", item_payload, scalers.item, vocabularies, item_numbers):matrix()
+    local numbers = set:compute("user", prepared.users)
+    local scalers = { user = fit(set, "user", numbers:filter(prepared.chosen.fitted)), item = items.scaler }
+    local users = set:store("user", prepared.users, scalers.user, items.vocabularies, numbers):matrix()
     local made = prepared.samples
-    say("samples", { { "train", made.train.n }, { "val", made.val.n }, { "users", #users }, { "items", #items },
-        { "user_dim", users:width() }, { "item_dim", items:width() },
+    say("samples", { { "train", made.train.n }, { "val", made.val.n }, { "users", #users }, { "items", #items.matrix },
+        { "user_dim", users:width() }, { "item_dim", items.matrix:width() },
         { "seconds", prepared.seconds + time.monotonic() - started } })
-    return { samples = made, stores = { users = users, items = items }, facts = { set = set,
-        vocabularies = vocabularies, scalers = scalers, user_dim = users:width(), item_dim = items:width(),
-        reference_time = prepared.now, item_reference_time = data.item_reference_time, config = settings } }
+    return { samples = made, stores = { users = users, items = items.matrix }, facts = { set = set,
+        vocabularies = items.vocabularies, scalers = scalers, user_dim = users:width(),
+        item_dim = items.matrix:width(), reference_time = prepared.now,
+        item_reference_time = data.item_reference_time, config = settings } }
 end
 
 --- Trains a model: tables and configuration to a checkpoint.

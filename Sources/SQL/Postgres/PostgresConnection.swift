@@ -1,6 +1,7 @@
 import Base
 import CPostgres
 import Glibc
+import Synchronization
 
 /// One session with a PostgreSQL server, driven through libpq's asynchronous calls so that Ctrl-C and the time limit are
 /// seen while the server works. The session runs in UTC with ISO dates and UTF-8, whatever the server's settings are.
@@ -13,6 +14,9 @@ final class PostgresConnection: Driver {
     var types: [UInt32: PostgresType] = PostgresType.builtIn
     /// True while a `PostgresStream` still has rows to fetch over this connection.
     var isStreaming = false
+    /// A read that another thread is at; the connection is its own until it ends.
+    weak var reading: PostgresReading?
+    var isReadInTransaction = false
     var cursorCount = 0
     var stagingCount = 0
 
@@ -22,6 +26,8 @@ final class PostgresConnection: Driver {
     private var request: (pointer: OpaquePointer, patience: Deadline)?
     private var deadline: Deadline?
     private var ignoresInterrupts = false
+    /// Set by another thread that does not want what is read any more.
+    let isUnwanted = Atomic(false)
 
     enum CancelReason { case interrupt, timeout, unwanted }
 
@@ -41,14 +47,19 @@ final class PostgresConnection: Driver {
         do {
             try command(settings)
         } catch {
-            close()
+            disconnect()
             throw error
         }
     }
 
-    deinit { close() }
+    deinit { disconnect() }
 
     func close() {
+        reading?.close()
+        disconnect()
+    }
+
+    private func disconnect() {
         forgetRequest()
         guard let pointer else { return }
         tt_PQfinish(pointer)
@@ -74,7 +85,7 @@ final class PostgresConnection: Driver {
         do {
             try finishConnecting(started)
         } catch {
-            close()
+            disconnect()
             throw error
         }
         _ = tt_PQsetnonblocking(started, 1)
@@ -137,7 +148,7 @@ final class PostgresConnection: Driver {
 
     func scrub(_ text: String) -> String { address.scrub(text) }
 
-    func notices() -> [String] { noticeLog.take() }
+    func notices() -> [String] { reading == nil ? noticeLog.take() : [] }
 
     // MARK: Running statements
 
@@ -152,6 +163,13 @@ final class PostgresConnection: Driver {
         each: (_ result: OpaquePointer, _ status: ExecStatusType) throws -> Void
     ) throws {
         try start(statement, uninterruptible: uninterruptible, send: send)
+        try collect(statement, each)
+    }
+
+    /// The second half of `run`.
+    func collect(
+        _ statement: Statement?, _ each: (_ result: OpaquePointer, _ status: ExecStatusType) throws -> Void
+    ) throws {
         var failure: (any Error)?
         while let result = try nextResult() {
             defer { tt_PQclear(result) }
@@ -183,6 +201,15 @@ final class PostgresConnection: Driver {
                 "sql.usage",
                 "a chunks() loop still reads from this connection; finish or close it first, wrap it in a transaction "
                     + "(there it reads through a cursor), or open a second connection")
+        }
+        if let reading {
+            guard uninterruptible else {
+                throw SQLError(
+                    "sql.usage",
+                    "a read_ahead() still reads from this connection; take its frame or close it first, or open a second "
+                        + "connection")
+            }
+            reading.close()
         }
         if !uninterruptible { try Interrupt.check() }
         try finishCancelling()
@@ -239,7 +266,7 @@ final class PostgresConnection: Driver {
     func attend() throws {
         if let cancelled {
             guard cancelled.patience.hasPassed else { return }
-            close()
+            disconnect()
             switch cancelled.reason {
             case .interrupt: throw Interrupted()
             case .timeout: throw timedOut("; the server did not answer and the connection was closed")
@@ -249,6 +276,8 @@ final class PostgresConnection: Driver {
         }
         if !ignoresInterrupts, Interrupt.isPending {
             cancel(.interrupt)
+        } else if isUnwanted.load(ordering: .relaxed) {
+            cancel(.unwanted)
         } else if let deadline, deadline.hasPassed {
             cancel(.timeout)
         }
@@ -271,7 +300,7 @@ final class PostgresConnection: Driver {
         guard let (pointer, patience) = request else { return }
         while !tt_cancel_is_over(pointer) {
             if patience.hasPassed {
-                close()
+                disconnect()
                 throw SQLError("sql.lost", "the server did not take a cancel request; the connection was closed")
             }
             usleep(1000)
@@ -294,7 +323,7 @@ final class PostgresConnection: Driver {
                 try leaveCopy(tt_PQresultStatus(result), because: "cancelled")
             }
         } catch {
-            close()
+            disconnect()
         }
         cancelled = nil
     }
@@ -313,6 +342,7 @@ final class PostgresConnection: Driver {
     func copyData(_ body: (UnsafeRawBufferPointer) throws -> Void) throws -> Bool {
         guard let pointer else { throw SQLError.closed }
         if Interrupt.isPending, !ignoresInterrupts { cancel(.interrupt) }
+        if isUnwanted.load(ordering: .relaxed) { cancel(.unwanted) }
         while true {
             var buffer: UnsafeMutablePointer<CChar>?
             let count = tt_PQgetCopyData(pointer, &buffer, 1)
@@ -344,7 +374,7 @@ final class PostgresConnection: Driver {
     }
 
     private func lost() -> any Error {
-        defer { close() }
+        defer { disconnect() }
         if cancelled?.reason == .interrupt { return Interrupted() }
         let reason = pointer.map { message($0) } ?? "it is closed"
         return SQLError("sql.lost", "the connection to PostgreSQL was lost: \(reason)")

@@ -5,6 +5,29 @@ import Frames
 extension PostgresConnection {
     /// A whole table or SELECT through binary COPY: the rows go straight into columns, nothing else is held.
     func read(_ source: String, types wanted: TypeRequests) throws -> Frame {
+        guard let copy = try copy(of: source) else { return try wanted.apply(to: Frame([])) }
+        try run(copy.statement, send: { tt_PQsendQuery($0, copy.statement.text) }) { try receive($0, $1, copy.result) }
+        return try wanted.apply(to: copy.result.finish(nil))
+    }
+
+    /// The same, on another thread: this one goes on with something else, but not with this connection.
+    func readAhead(_ source: String, types wanted: TypeRequests) throws -> Reading {
+        guard let copy = try copy(of: source) else {
+            let empty = try wanted.apply(to: Frame([]))
+            return Reading(frame: { empty })
+        }
+        let isInTransaction = isInTransaction
+        try start(copy.statement, send: { tt_PQsendQuery($0, copy.statement.text) })
+        let reading = try PostgresReading(self) {
+            try self.collect(copy.statement) { try self.receive($0, $1, copy.result) }
+            return try wanted.apply(to: copy.result.finish(nil))
+        }
+        (self.reading, isReadInTransaction) = (reading, isInTransaction)
+        return Reading(frame: reading.frame, close: reading.close)
+    }
+
+    /// The COPY of a source, and what its rows go into; nil when it has no columns.
+    private func copy(of source: String) throws -> (statement: Statement, result: PostgresResult)? {
         let select: String
         if Identifier.isStatement(source) {
             select = Statement.subquery(source, dialect: .postgresql)
@@ -20,18 +43,13 @@ extension PostgresConnection {
                 fields = try PostgresResult.fields(of: result, types)
             }
         }
-        if fields.isEmpty { return try wanted.apply(to: Frame([])) }
+        if fields.isEmpty { return nil }
         if fields.contains(where: \.form.isOther) {
             try learn(fields.map(\.type))
             fields = fields.map { .init(name: $0.name, type: $0.type, form: types[$0.type]?.form ?? .other) }
         }
         let copied = try copyStatement(select, &fields)
-        let result = PostgresResult(fields)
-        try run(Statement(copied, [], dialect: .postgresql), send: { tt_PQsendQuery($0, copied) }) { _, status in
-            guard status == PGRES_COPY_OUT else { return }
-            try receive(into: result)
-        }
-        return try wanted.apply(to: result.finish(nil))
+        return (try Statement(copied, [], dialect: .postgresql), PostgresResult(fields))
     }
 
     /// Types without a form of their own are cast to text by the server.
@@ -49,7 +67,8 @@ extension PostgresConnection {
         return "COPY (\(source)) TO STDOUT (FORMAT binary)"
     }
 
-    private func receive(into result: PostgresResult) throws {
+    private func receive(_ answer: OpaquePointer, _ status: ExecStatusType, _ result: PostgresResult) throws {
+        guard status == PGRES_COPY_OUT else { return }
         // Rows come one a message; some hundred at a time are decoded faster. Messages hold whole rows in practice; the
         // protocol does not promise it, so a rest is kept.
         var waiting = GrowingBuffer<UInt8>(capacity: 1 << 14)

@@ -3,6 +3,7 @@ import CPostgres
 extension PostgresConnection {
     var isInTransaction: Bool {
         guard let pointer else { return false }
+        if reading != nil { return isReadInTransaction }
         let status = tt_PQtransactionStatus(pointer)
         return status == PQTRANS_INTRANS || status == PQTRANS_INERROR
     }

@@ -25,11 +25,10 @@ local features = {}
 ---@field bags? tt.features.Bag[] one sparse part each
 
 ---@class tt.features.SampleOptions
----@field wanted tt.Column int64: how many items to draw for the group of each row
----@field population integer items are 1..population
----@field taken_group tt.Column|tt.Indices int64, 1-based; with `taken_item` the pairs that must not be drawn; nulls are
----  ignored
----@field taken_item tt.Column|tt.Indices likewise
+---@field wanted tt.Column int64: how many items to draw for each group
+---@field taken tt.Taken what the groups have, and how many items there are
+---@field before_groups? tt.Column|tt.Indices with `before_items` pairs to put before those that are drawn
+---@field before_items? tt.Column|tt.Indices likewise
 ---@field seed? integer (default: 0)
 ---@field stream? integer separates several draws of one seed (default: 0)
 
@@ -142,8 +141,9 @@ function features.indices(rows) end
 --- assert(tt.features.to_tensor(frame):shape()[2] == 2)
 --- ```
 ---@param values tt.Column|tt.Frame
+---@param opts? { rows?: integer } of a column of numbers: zeros follow up to so many
 ---@return tt.Tensor
-function features.to_tensor(values) end
+function features.to_tensor(values, opts) end
 
 --- Makes a column of a tensor: float32 of [n], list<float32> of [n, d]. Indices of any shape become int64, all
 --- positions in order, null where there is none.
@@ -156,20 +156,31 @@ function features.to_tensor(values) end
 ---@return tt.Column
 function features.to_column(values) end
 
+--- Notes which items each group has.
+---
+--- ```lua
+--- local pairs_ = tt.frame.from_table({ { group = 1, item = 1 }, { group = 1, item = 2 } })
+--- assert(#tt.features.taken(pairs_.group, pairs_.item, { groups = 2, population = 3 }) == 2)
+--- ```
+---@param groups tt.Column|tt.Indices int64 column or indices; null for a pair that does not count
+---@param items tt.Column|tt.Indices of the same length
+---@param opts { groups: integer, population: integer } how many groups and items there are
+---@return tt.Taken
+function features.taken(groups, items, opts) end
+
 --- Draws, for each group, distinct items that the group does not have: uniform, without replacement; all that are left
 --- when there are fewer than wanted.
 ---
 --- ```lua
 --- local wanted = tt.frame.from_table({ { n = 1 }, { n = 5 } }).n
---- local taken = tt.frame.from_table({ { group = 1, item = 1 }, { group = 1, item = 2 } })
---- local drawn = tt.features.sample_without({ wanted = wanted, population = 3,
----     taken_group = taken.group, taken_item = taken.item, seed = 1 })
---- assert(#drawn == 4 and drawn.item[1] == 3)
+--- local pairs_ = tt.frame.from_table({ { group = 1, item = 1 }, { group = 1, item = 2 } })
+--- local taken = tt.features.taken(pairs_.group, pairs_.item, { groups = 2, population = 3 })
+--- local groups, items = tt.features.sample_without({ wanted = wanted, taken = taken, seed = 1 })
+--- assert(#groups == 4 and items:to_table()[1] == 3)
 --- ```
 ---@param opts tt.features.SampleOptions
----@return tt.Frame|tt.Indices drawn int64 columns `group` and `item`, ascending; where `taken_group` is indices, the
----  groups as indices
----@return tt.Indices|nil items then
+---@return tt.Indices groups of the items drawn, ascending
+---@return tt.Indices items ascending in each group
 function features.sample_without(opts) end
 
 --- Marks the first trunc(n * fraction) rows in ascending order of the SHA-256 of `<prefix>:<key 1>:<key 2>…`: a split
@@ -303,6 +314,10 @@ function FeatureStore:width() end
 ---@param ids tt.Column of the type of the store's ids
 ---@return tt.Indices
 function FeatureStore:indices(ids) end
+
+--- The items that groups have; its length is the number of groups.
+---@class tt.Taken
+---@operator len: integer
 
 ---@class tt.RowIndex
 ---@operator len: integer

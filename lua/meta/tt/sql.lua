@@ -168,6 +168,23 @@ function Database:chunks(statement, params, opts) end
 ---@return tt.Frame
 function Database:read(source, opts) end
 
+--- Begins a read whose frame is taken later. PostgreSQL's rows arrive and are decoded meanwhile, on another thread, and
+--- the connection can do nothing else until the frame is taken or the read closed; SQLite's are read when they are taken.
+---
+--- ```lua
+--- local db = tt.sql.open("sqlite::memory:")
+--- db:exec("CREATE TABLE t (x INTEGER); INSERT INTO t VALUES (1)")
+--- local reading <close> = db:read_ahead("t")
+--- local other = tt.frame.column {2}
+--- assert(reading:frame().x[1] + other[1] == 3)
+--- ```
+---
+--- Raises the codes of `tt.Database`.
+---@param source string `items`, `public.items`, or a statement
+---@param opts? tt.sql.ReadOptions
+---@return tt.Reading
+function Database:read_ahead(source, opts) end
+
 --- Writes all rows of a frame, or none: binary COPY on PostgreSQL, a staging table for "upsert".
 ---
 --- Columns go by name; columns the frame lacks get their defaults. Lists of floats go to `vector` or `real[]`,
@@ -294,5 +311,29 @@ function Chunks:next() end
 --- assert(chunks:next() == nil)
 --- ```
 function Chunks:close() end
+
+--- A read that was begun.
+---@class tt.Reading
+local Reading = {}
+
+--- Waits for the frame. It can be taken once.
+---
+--- ```lua
+--- local reading <close> = tt.sql.open("sqlite::memory:"):read_ahead("SELECT 1 AS x")
+--- assert(reading:frame().x[1] == 1)
+--- ```
+---
+--- Raises the codes of `tt.Database`; `sql.usage` when it was taken or closed.
+---@return tt.Frame
+function Reading:frame() end
+
+--- Ends the read and sets the connection free. Harmless once the frame was taken.
+---
+--- ```lua
+--- local reading = tt.sql.open("sqlite::memory:"):read_ahead("SELECT 1 AS x")
+--- reading:close()
+--- assert(not pcall(reading.frame, reading))
+--- ```
+function Reading:close() end
 
 return sql
