@@ -5,20 +5,20 @@ import Synchronization
 /// Blocks of some megabytes in pages of two: they come with far fewer page faults, and reading here and there in them
 /// misses the processor's page table less.
 ///
-/// A block that is given back is kept for the next one of about its size, because the system clears every page it
-/// hands out. What is kept never makes the process larger than blocks in use have made it before.
+/// A block that is given back is kept for others, because the system clears every page it hands out, and a virtual
+/// machine's host has to find it first. What is kept never makes the process larger than blocks in use have made it before.
 public enum LargePages {
     /// Bytes from which on the rounding does not matter.
     @inlinable public static var worthwhile: Int { 2 << 20 }
     private static let size = 2 << 20
     /// Bytes that are kept at most.
-    private static let keptAtMost = 128 << 20
+    private static let keptAtMost = 512 << 20
 
     private struct Blocks {
         var used: [Int: Int] = [:]
         /// Those of `used` that still grow; they count from when they are trimmed.
         var reserved: [Int: Int] = [:]
-        /// The oldest first.
+        /// The oldest first; no two are neighbours.
         var kept: [(address: Int, bytes: Int)] = []
         var usedBytes = 0
         var keptBytes = 0
@@ -32,12 +32,16 @@ public enum LargePages {
         return blocks.withLock { blocks in
             blocks.usedBytes += bytes
             blocks.mostUsed = max(blocks.mostUsed, blocks.usedBytes)
-            let fits = blocks.kept.indices.filter { (bytes...bytes + bytes / 2).contains(blocks.kept[$0].bytes) }
+            let fits = blocks.kept.indices.filter { blocks.kept[$0].bytes >= bytes }
             if let best = fits.min(by: { blocks.kept[$0].bytes < blocks.kept[$1].bytes }) {
-                let block = blocks.kept.remove(at: best)
-                blocks.keptBytes -= block.bytes
-                blocks.usedBytes += block.bytes - bytes
-                blocks.used[block.address] = block.bytes
+                let block = blocks.kept[best]
+                if block.bytes > bytes {
+                    blocks.kept[best] = (block.address + bytes, block.bytes - bytes)
+                } else {
+                    blocks.kept.remove(at: best)
+                }
+                blocks.keptBytes -= bytes
+                blocks.used[block.address] = bytes
                 return UnsafeMutableRawPointer(bitPattern: block.address)!
             }
             release(&blocks, until: { $0.usedBytes + $0.keptBytes <= $0.mostUsed })
@@ -87,8 +91,16 @@ public enum LargePages {
                 return false
             }
             blocks.usedBytes -= bytes
-            blocks.kept.append((Int(bitPattern: memory), bytes))
             blocks.keptBytes += bytes
+            var (address, length) = (Int(bitPattern: memory), bytes)
+            if let before = blocks.kept.firstIndex(where: { $0.address + $0.bytes == address }) {
+                address = blocks.kept[before].address
+                length += blocks.kept.remove(at: before).bytes
+            }
+            if let behind = blocks.kept.firstIndex(where: { $0.address == address + length }) {
+                length += blocks.kept.remove(at: behind).bytes
+            }
+            blocks.kept.append((address, length))
             release(&blocks, until: { $0.keptBytes <= keptAtMost })
             return false
         }

@@ -38,20 +38,18 @@ public enum ComplementSampler {
             groups.pointer.update(from: before.groups.pointer, count: first)
             items.pointer.update(from: before.items.pointer, count: first)
         }
-        // Each piece needs a mark for every item.
         let pieces = 16
         try Threads.run(pieces) { piece in
             let range = wanted.count * piece / pieces..<wanted.count * (piece + 1) / pieces
             guard starts[range.upperBound] > starts[range.lowerBound] else { return }
-            // Round marks instead of clearing a flag per item for every group.
-            let marks = Buffer<Int32>(repeating: -1, count: taken.population)
+            var seen = SeenRanks()
             for group in range where starts[group + 1] > starts[group] {
                 if group & 0xFF == 0 { try Interrupt.check() }
                 (groups.pointer + starts[group]).update(
                     repeating: Int32(group), count: starts[group + 1] - starts[group])
                 var random = Random(seed: seed ^ SplitMix64.mix(UInt64(group) &+ 1), stream: stream)
                 let drawn = UnsafeMutableBufferPointer(rebasing: items.mutable[starts[group]..<starts[group + 1]])
-                draw(drawn, besides: taken.items(of: group), of: taken.population, marks, Int32(group), &random)
+                draw(drawn, besides: taken.items(of: group), of: taken.population, &seen, &random)
             }
         }
         return (groups, items)
@@ -59,16 +57,18 @@ public enum ComplementSampler {
 
     private static func draw(
         _ drawn: UnsafeMutableBufferPointer<Int32>, besides own: UnsafeBufferPointer<Int32>, of population: Int,
-        _ marks: Buffer<Int32>, _ mark: Int32, _ random: inout Random
+        _ seen: inout SeenRanks, _ random: inout Random
     ) {
         // Floyd's algorithm over the ranks of the free items: exactly as many random numbers as draws, each subset as
         // likely.
         let free = population - own.count
+        seen.clear(room: drawn.count)
         for position in 0..<drawn.count {
             let limit = free - drawn.count + position
             let rank = random.below(limit + 1)
-            let pick = marks.pointer[rank] == mark ? limit : rank
-            marks.pointer[pick] = mark
+            // The limit is larger than all before it.
+            let pick = seen.insert(rank) ? rank : limit
+            if pick != rank { _ = seen.insert(limit) }
             drawn[position] = Int32(truncatingIfNeeded: pick)
         }
         SmallSort.sort(drawn)
@@ -78,6 +78,40 @@ public enum ComplementSampler {
             while passed < own.count, Int(own[passed]) <= Int(drawn[position]) + passed { passed += 1 }
             drawn[position] += Int32(truncatingIfNeeded: passed)
         }
+    }
+}
+
+/// The ranks that were drawn for a group: a table no larger than they need, which stays in the processor's cache where a
+/// mark for every item would not.
+private struct SeenRanks: ~Copyable {
+    /// The round in the upper half, the rank in the lower; what is of an earlier round is empty.
+    private var slots = Buffer<UInt64>(repeating: 0, count: 256)
+    private var round: UInt64 = 0
+    private var mask = 255
+
+    /// - Parameter room: ranks to come at most.
+    mutating func clear(room: Int) {
+        var size = 256
+        while size < room * 4 { size *= 2 }
+        if size > slots.count || round == UInt64(UInt32.max) {
+            slots = Buffer(repeating: 0, count: size)
+            round = 0
+        }
+        mask = size - 1
+        round += 1
+    }
+
+    /// False when it is there already.
+    mutating func insert(_ rank: Int) -> Bool {
+        let entry = round << 32 | UInt64(truncatingIfNeeded: rank)
+        // Multiplied by a large odd number, as ranks of small populations are dense.
+        var slot = Int(truncatingIfNeeded: (UInt64(truncatingIfNeeded: rank) &* 0x9E37_79B9_7F4A_7C15) >> 32) & mask
+        while slots.pointer[slot] >> 32 == round {
+            if slots.pointer[slot] == entry { return false }
+            slot = (slot + 1) & mask
+        }
+        slots.pointer[slot] = entry
+        return true
     }
 }
 

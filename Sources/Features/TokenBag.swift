@@ -11,6 +11,8 @@ public struct TokenBag: Sendable {
     public let offsets: Buffer<Int64>
     public let codes: Buffer<Int32>
     public let values: Buffer<Float>
+    /// Things that are looked at together.
+    private static let block = 64
 
     /// - Parameters:
     ///   - owners: uuid, int64 or string column: whose token it is. Owners that are not in `index` are left out.
@@ -67,8 +69,20 @@ public struct TokenBag: Sendable {
         let slots = Grouped(things.right, codes, groups: things.limit)
         let holdings = Grouped(rows, things.left, groups: index.count)
         try self.init(rowCount: index.count, width: vocabulary.count) { row, counts in
-            for thing in holdings[row] where Int(thing) < things.limit {
-                for slot in slots[Int(thing)] { counts.add(slot) }
+            let held = holdings[row]
+            withUnsafeTemporaryAllocation(of: UnsafeBufferPointer<Int32>.self, capacity: Self.block) { found in
+                for first in stride(from: 0, to: held.count, by: Self.block) {
+                    let block = min(Self.block, held.count - first)
+                    // The slots of a thing may be anywhere in memory: one look at each, so that they come together.
+                    var touched: Int32 = 0
+                    for index in 0..<block {
+                        let thing = Int(held[first + index])
+                        found[index] = thing < things.limit ? slots[thing] : UnsafeBufferPointer(start: nil, count: 0)
+                    }
+                    for index in 0..<block where found[index].count > 0 { touched &+= found[index][0] }
+                    counts.keep(touched)
+                    for index in 0..<block { for slot in found[index] { counts.add(slot) } }
+                }
             }
         }
     }
@@ -140,6 +154,9 @@ private struct SlotCounts: ~Copyable {
         counts = Buffer(repeating: 0, count: width)
         seen = Buffer(uninitialized: width)
     }
+
+    /// For a value that is read for its being read.
+    @inline(never) func keep(_: Int32) {}
 
     @inline(__always) mutating func add(_ slot: Int32) {
         if counts.pointer[Int(slot)] == 0 {

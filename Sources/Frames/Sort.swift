@@ -147,6 +147,7 @@ private struct RowSorter {
     }
 
     /// Least significant digit first, in digits of about eleven bits; those in which all words agree are passed over.
+    /// Parts of the words are counted and moved at once, each to the places that are its own.
     private func radix(_ words: Buffer<UInt64>, from shift: UInt64, bits: UInt64) throws -> Buffer<UInt64> {
         guard rowCount > 1, bits > 0 else { return words }
         var (source, target) = (words, Buffer<UInt64>(uninitialized: rowCount))
@@ -154,25 +155,40 @@ private struct RowSorter {
         let width = (bits + passes - 1) / passes
         let size = 1 << Int(width)
         let mask = UInt64(size - 1)
-        let starts = Buffer<Int>(uninitialized: size)
+        let parts = rowCount < 1 << 18 ? 1 : 4
+        let starts = Buffer<Int>(uninitialized: size * parts)
         for pass in 0..<passes {
             try Interrupt.check()
             let at = shift + pass * width
-            let (from, to, next) = (source.pointer, target.pointer, starts.pointer)
-            next.update(repeating: 0, count: size)
-            for index in 0..<rowCount { next[Int(from[index] &>> at & mask)] += 1 }
-            if next[Int(from[0] &>> at & mask)] == rowCount { continue }
-            var sum = 0
-            for digit in 0..<size {
-                let count = next[digit]
-                next[digit] = sum
-                sum += count
+            let (from, to) = (source.pointer, target.pointer)
+            func each(_ body: (_ next: UnsafeMutablePointer<Int>, _ rows: Range<Int>) -> Void) {
+                Workers.run(parts) {
+                    body(starts.pointer + $0 * size, rowCount * $0 / parts..<rowCount * ($0 + 1) / parts)
+                }
             }
-            for index in 0..<rowCount {
-                let word = from[index]
-                let digit = Int(word &>> at & mask)
-                to[next[digit]] = word
-                next[digit] += 1
+            each { next, rows in
+                next.update(repeating: 0, count: size)
+                for index in rows { next[Int(from[index] &>> at & mask)] += 1 }
+            }
+            var sum = 0
+            var isOne = false
+            for digit in 0..<size {
+                let before = sum
+                for part in 0..<parts {
+                    let count = starts.pointer[part * size + digit]
+                    starts.pointer[part * size + digit] = sum
+                    sum += count
+                }
+                isOne = isOne || sum - before == rowCount
+            }
+            if isOne { continue }
+            each { next, rows in
+                for index in rows {
+                    let word = from[index]
+                    let digit = Int(word &>> at & mask)
+                    to[next[digit]] = word
+                    next[digit] += 1
+                }
             }
             swap(&source, &target)
         }

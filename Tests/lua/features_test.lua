@@ -79,7 +79,7 @@ t.test("columns and tensors turn into each other", function()
     t.error("features.not_finite", features.to_tensor, frame.column({ 1.0, nil, n = 2 }))
     t.equal(features.indices(frame.column({ 2, 1 })):to_table(), { 2, 1 })
     t.error("features.range", features.indices, frame.column({ 0 }))
-    t.equal(features.to_tensor(frame.column({ true, false }), { rows = 4 }):to_table(), { 1, 0, 0, 0 })
+    t.equal(features.to_tensor(frame.column({ true, false }), { rows = 4 }):to_table(), { 1.0, 0.0, 0.0, 0.0 })
     t.error("features.length", features.to_tensor, frame.column({ 1.0, 2.0 }), { rows = 1 })
 end)
 

@@ -53,9 +53,16 @@ local function counted(side, users)
     return columns.frame({ { "likes", of("is_like") }, { "nopes", of("not is_like") } })
 end
 
+-- The videos each user has an effective decision on, on either side.
+local function taken_by_users(all, index)
+    local users <close> = index.user:indices(all.user_id)
+    local items <close> = index.item:indices(all.video_id)
+    return features.taken(users, items, { groups = #index.user, population = #index.item })
+end
+
 -- User row, item row and label of every sample of one side: its decisions first, then the negatives. Those are drawn
--- for each user: max(0, ratio * max(1, likes) - nopes) videos the user has no effective decision on, without replacement;
--- all there are when there are fewer. `taken` are the decisions of both sides.
+-- for each user: max(0, ratio * max(1, likes) - nopes) videos the user has not taken, without replacement; all there
+-- are when there are fewer.
 local function assemble(side, taken, users, index, options)
     local wanted = columns.eval(counted(side, users:select({ "user_id" })),
         ("if(likes + nopes == 0, 0, greatest(0, greatest(likes, 1) * %d - nopes))"):format(options.ratio))
@@ -130,9 +137,7 @@ function samples.build(data, chosen, config)
     local all <close> = data.decisions:select({ "user_id", "video_id" })
         :with({ { "is_like", data.decisions.decision_type:eq("like") } })
     local index = { user = features.row_index(users.user_id), item = features.row_index(data.videos.id) }
-    local taken_users <close> = index.user:indices(all.user_id)
-    local taken_items <close> = index.item:indices(all.video_id)
-    local taken <close> = features.taken(taken_users, taken_items, { groups = #users, population = #index.item })
+    local taken <close> = taken_by_users(all, index)
     local function side(decisions, stream)
         -- What the statements before have left behind is large.
         collectgarbage()

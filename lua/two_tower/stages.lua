@@ -147,7 +147,9 @@ function stages.train(db, options)
     stage("train", function()
         local source = settings.training.use_rpc_features and rpc_check.source(db, options) or nil
         local made = learnt(db, settings, set, source)
+        -- Training needs other blocks of memory than features.
         collectgarbage()
+        tensor.empty_cache()
         local result = training.run(made.samples, made.stores, settings)
         local facts = made.facts
         facts.result, facts.training = result, training.figures(made.samples, result)

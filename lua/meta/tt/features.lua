@@ -318,6 +318,7 @@ function FeatureStore:indices(ids) end
 --- The items that groups have; its length is the number of groups.
 ---@class tt.Taken
 ---@operator len: integer
+local Taken = {}
 
 ---@class tt.RowIndex
 ---@operator len: integer

@@ -169,7 +169,8 @@ function Database:chunks(statement, params, opts) end
 function Database:read(source, opts) end
 
 --- Begins a read whose frame is taken later. PostgreSQL's rows arrive and are decoded meanwhile, on another thread, and
---- the connection can do nothing else until the frame is taken or the read closed; SQLite's are read when they are taken.
+--- the connection can do nothing else until the frame is taken or the read closed; SQLite's are read when they are
+--- taken.
 ---
 --- ```lua
 --- local db = tt.sql.open("sqlite::memory:")
