@@ -44,7 +44,7 @@ public enum LargePages {
                 blocks.used[block.address] = bytes
                 return UnsafeMutableRawPointer(bitPattern: block.address)!
             }
-            release(&blocks, until: { $0.usedBytes + $0.keptBytes <= $0.mostUsed })
+            release(&blocks, to: blocks.mostUsed - blocks.usedBytes)
             guard let memory = map(bytes) else { fatalError("out of memory: \(bytes) bytes") }
             blocks.used[Int(bitPattern: memory)] = bytes
             return memory
@@ -101,7 +101,7 @@ public enum LargePages {
                 length += blocks.kept.remove(at: behind).bytes
             }
             blocks.kept.append((address, length))
-            release(&blocks, until: { $0.keptBytes <= keptAtMost })
+            release(&blocks, to: keptAtMost)
             return false
         }
         if isForeign { memory.deallocate() }
@@ -109,15 +109,21 @@ public enum LargePages {
 
     /// Gives what is kept back to the system, of smaller blocks too.
     public static func drain() {
-        blocks.withLock { blocks in release(&blocks, until: { $0.kept.isEmpty }) }
+        blocks.withLock { blocks in release(&blocks, to: 0) }
         tt_trim_memory()
     }
 
-    private static func release(_ blocks: inout Blocks, until isEnough: (Blocks) -> Bool) {
-        while !blocks.kept.isEmpty, !isEnough(blocks) {
-            let block = blocks.kept.removeFirst()
-            blocks.keptBytes -= block.bytes
-            munmap(UnsafeMutableRawPointer(bitPattern: block.address), block.bytes)
+    /// Gives what was kept longest back to the system, until no more than `most` bytes are kept.
+    private static func release(_ blocks: inout Blocks, to most: Int) {
+        while blocks.keptBytes > most, let block = blocks.kept.first {
+            let bytes = min(block.bytes, blocks.keptBytes - most)
+            munmap(UnsafeMutableRawPointer(bitPattern: block.address), bytes)
+            blocks.keptBytes -= bytes
+            if bytes < block.bytes {
+                blocks.kept[0] = (block.address + bytes, block.bytes - bytes)
+            } else {
+                blocks.kept.removeFirst()
+            }
         }
     }
 

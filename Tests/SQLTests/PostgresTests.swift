@@ -341,6 +341,14 @@ import Testing
                 })
             must(
                 interrupted(after: 200_000) {
+                    _ = try database.readAhead("SELECT x FROM generate_series(1, 2000000000) AS x").frame()
+                })
+            // A read that nobody wants stops at once, and leaves the connection as it was.
+            let unwanted = Deadline.now
+            try database.readAhead("SELECT x FROM generate_series(1, 2000000000) AS x").close()
+            must(Deadline.now - unwanted < 4_000_000_000)
+            must(
+                interrupted(after: 200_000) {
                     try database.transaction {
                         try database.execute("CREATE TABLE i (x int)")
                         try database.execute("INSERT INTO i SELECT x FROM generate_series(1, 2000000000) AS x")

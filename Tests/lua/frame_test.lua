@@ -111,6 +111,35 @@ t.test("with adds and replaces", function()
     t.error("frame.length", f.with, f, {x = frame.column {1}})
 end)
 
+t.test("a sort keeps the first of those that agree in the leading names", function()
+    local random = require("tt.random").new(7)
+    local n = 3000
+    local few = random:uuids(40)
+    local f = frame.from_table({ row = random:integers(n, 1, n) }):with({
+        { "id", few:take(random:integers(n, 1, 40)) },
+        { "number", random:integers(n, -2, 2) },
+        { "word", random:integers(n, 1, 5):cast("string") },
+        { "wide", random:integers(n, -2^60 | 0, 2^60 | 0) },
+        { "maybe", random:integers(n, 0, 6) },
+    })
+    f = f:with({ { "maybe", "if(maybe > 3, null, maybe)" }, { "wide", "if(number == 0, 0, wide)" } })
+    for _, keys in ipairs { { "id", "number", "-row" }, { "-id", "word", "maybe" }, { "maybe", "id" },
+        { "wide", "id", "-number" }, { "-wide", "-maybe", "word", "row" }, { "word", "wide", "id" }, { "number" } } do
+        local sorted = f:sort(keys)
+        for distinct = 1, #keys do
+            local names = {}
+            for index = 1, distinct do names[index] = keys[index]:gsub("^-", "") end
+            local expected, got = sorted:unique(names), f:sort(keys, { distinct = distinct })
+            for _, name in ipairs(f:columns()) do
+                t.equal(got:col(name):cast("string"):to_table(), expected:col(name):cast("string"):to_table())
+            end
+        end
+        t.equal(#f:sort(keys, { distinct = 0 }), n)
+    end
+    t.error("frame.value", f.sort, f, { "id" }, { distinct = 2 })
+    t.error("frame.value", f.sort, f, { "id" }, { distinct = -1 })
+end)
+
 t.test("sort is stable, with nulls last", function()
     local f = sample()
     t.equal(f:sort("name").id:to_table(), {2, 4, 1, 3})

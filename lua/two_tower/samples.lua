@@ -126,26 +126,33 @@ function samples.choose(data, config)
     }
 end
 
---- Makes the samples of both sides.
+-- The decisions of both sides, and what is taken. What takes part is a like or a nope; the words themselves take more
+-- room than all else.
+local function parts(decisions, chosen, index)
+    local all <close> = decisions:select({ "user_id", "video_id" })
+        :with({ { "is_like", decisions.decision_type:eq("like") } })
+    return all:filter(chosen.trains), all:filter(chosen.validates), taken_by_users(all, index)
+end
+
+--- Makes the samples of both sides. `data.decisions`, the largest frame, ends with it.
 ---@param data two_tower.Data
 ---@param chosen two_tower.Chosen
 ---@param config table effective configuration
 ---@return two_tower.Sides
 function samples.build(data, chosen, config)
     local users = chosen.users
-    -- What takes part is a like or a nope; the words themselves take more room than all else.
-    local all <close> = data.decisions:select({ "user_id", "video_id" })
-        :with({ { "is_like", data.decisions.decision_type:eq("like") } })
     local index = { user = features.row_index(users.user_id), item = features.row_index(data.videos.id) }
-    local taken <close> = taken_by_users(all, index)
+    local train, val, taken = parts(data.decisions, chosen, index)
+    local _ <close> = train
+    local _ <close> = val
+    local _ <close> = taken
+    data.decisions = nil
     local function side(decisions, stream)
         -- What the statements before have left behind is large.
         collectgarbage()
         return assemble(decisions, taken, users, index,
             { ratio = config.training.negative_sampling_ratio, seed = config.seed, stream = stream })
     end
-    local train <close> = all:filter(chosen.trains)
-    local val <close> = all:filter(chosen.validates)
     return { likes = likes(data.videos, train), train = side(train, 1), val = by_item(side(val, 2)) }
 end
 

@@ -108,7 +108,7 @@ local function prepare(data, items, settings, source, db)
     data.decisions = data.decisions:drop({ "created_at" })
     collectgarbage()
     prepared.samples = samples.build(data, chosen, settings)
-    data.decisions, chosen.trains, chosen.validates, chosen.counted = nil, nil, nil, nil
+    chosen.trains, chosen.validates, chosen.counted = nil, nil, nil
     collectgarbage()
     prepared.seconds = time.monotonic() - started
     if source then rpc_check.training(source, db, prepared) end
