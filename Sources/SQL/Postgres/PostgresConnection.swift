@@ -387,18 +387,3 @@ final class PostgresConnection: Driver {
             details: [("timeout_s", .double(timeout))])
     }
 }
-
-/// What the server says beside its answers (`RAISE NOTICE`, warnings), kept until a script asks; the newest hundred.
-private final class NoticeLog {
-    private var texts: [String] = []
-
-    func add(_ text: String) {
-        if texts.count == 100 { texts.removeFirst() }
-        texts.append(String(text.split(whereSeparator: \.isNewline).joined(separator: "\n")))
-    }
-
-    func take() -> [String] {
-        defer { texts = [] }
-        return texts
-    }
-}

@@ -99,3 +99,18 @@ extension String {
         return String(scalars[..<first]) + "\"…\"" + String(scalars[scalars.index(after: last)...])
     }
 }
+
+/// What the server says beside its answers (`RAISE NOTICE`, warnings), kept until a script asks; the newest hundred.
+final class NoticeLog {
+    private var texts: [String] = []
+
+    func add(_ text: String) {
+        if texts.count == 100 { texts.removeFirst() }
+        texts.append(String(text.split(whereSeparator: \.isNewline).joined(separator: "\n")))
+    }
+
+    func take() -> [String] {
+        defer { texts = [] }
+        return texts
+    }
+}
