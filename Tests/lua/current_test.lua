@@ -155,7 +155,8 @@ remote("where there are no copies, or not of everything, the others are sent", f
         server:forget_requests()
         publication.rollback { project = project, version = "one" }
         asked = changes()
-        t.equal({ asked[1], asked[2], asked[3], #asked }, { "copy", "copy", "copy", 4 + 2 + 2 }, table.concat(asked, ","))
+        t.equal({ asked[1], asked[2], asked[3], #asked }, { "copy", "copy", "copy", 4 + 2 + 2 },
+            table.concat(asked, " "))
         t.equal(state(bucket)[3], "one")
         t.equal(served_wrong(bucket), {})
         publication.rollback { project = project, version = "two" }
