@@ -2,6 +2,7 @@
 local fs = require "tt.fs"
 local hash = require "tt.hash"
 local http = require "tt.http"
+local requests = require "tt.storage_requests"
 local resumable = require "tt.storage_resumable"
 local storage = require "tt.storage"
 local supabase = require "tt.supabase"
@@ -11,7 +12,7 @@ local here = arg[0]:match("^(.*)/[^/]*$")
 local dev_server = dofile(here .. "/support/dev_server.lua")
 
 t.test("hidden statuses decide over another try", function()
-    local function again(status, text) return storage.retry_when { status = status, body = text } end
+    local function again(status, text) return requests.retry_when { status = status, body = text } end
     t.equal(again(400, '{"statusCode":"429","error":"SlowDown","message":"x"}'), true)
     t.equal(again(400, '{"statusCode":503,"error":"x","message":"x"}'), true)
     t.equal(again(400, '{"statusCode":"544","error":"DatabaseTimeout","message":"x"}'), true)
@@ -24,10 +25,10 @@ t.test("hidden statuses decide over another try", function()
 end)
 
 t.test("a listing that could be followed for ever is refused", function()
-    local requests = 0
+    local listings = 0
     local function listing(entry)
         local project = { send = function(_, spec)
-            requests = requests + 1
+            listings = listings + 1
             local is_page = spec.json.offset == 0
             return { status = 200, json = function() return is_page and { entry } or {} end }
         end }
@@ -38,9 +39,9 @@ t.test("a listing that could be followed for ever is refused", function()
     listing({ name = "x/y", id = "1" })
     listing({ id = "1" })
     listing("x")
-    requests = 0
+    listings = 0
     listing({ name = ("x"):rep(100) })
-    t.equal(requests, 11)
+    t.equal(listings, 11)
 end)
 
 t.test("an answer that is neither an object nor a list is told", function()
@@ -50,6 +51,28 @@ t.test("an answer that is neither an object nor a list is told", function()
     for _, ask in ipairs { bucket.list, bucket.info, bucket.head, function() bucket:remove { "a" } end } do
         local problem = t.error("supabase.rejected", ask, bucket, "a")
         t.equal(problem.message, "http://x/y: the answer is neither an object nor a list")
+    end
+end)
+
+t.test("a copy has the mark that its answer tells, if it does", function()
+    local function mark_of(body)
+        local project = { each = function(_, next_request)
+            return function()
+                local request = next_request()
+                local function content() return tt.json.decode(body) end
+                return request, request and { status = 200, attempts = 1, json = content }
+            end
+        end }
+        local marks = {}
+        storage.bucket(project, "things"):copy({ { from = "a", to = "b" } }, { on_done = function(item, etag)
+            marks[#marks + 1] = item.to .. " " .. tostring(etag)
+        end })
+        return marks
+    end
+    t.equal(mark_of '{"Key":"things/b","metadata":{"eTag":"\\"abc\\""}}', { "b abc" })
+    for _, body in ipairs { '{"Key":"things/b"}', '{"Key":"things/b","metadata":null}', "7", "no JSON",
+        '{"metadata":{"eTag":null}}' } do
+        t.equal(mark_of(body), { "b nil" })
     end
 end)
 

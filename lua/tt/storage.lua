@@ -58,16 +58,6 @@ local LONGEST_NAME = 1024
 -- Objects removed by one request.
 local REMOVED = 100
 
---- Decides over another try by the status that the body tells; for requests of one's own to a bucket's public address.
----
---- ```lua
---- local hidden = { status = 400, body = '{"statusCode":"503","error":"SlowDown","message":"later"}' }
---- assert(tt.storage.retry_when(hidden) == true)
---- assert(tt.storage.retry_when { status = 400, body = '{"statusCode":"404","error":"not_found"}' } == false)
---- ```
----@type fun(response: table): boolean?
-storage.retry_when = requests.retry_when
-
 local function send_json(bucket, method, url, value)
     return requests.content(requests.send(bucket, { method = method, url = url, json = value, idempotent = true }))
 end
@@ -132,17 +122,13 @@ end
 
 -- Listings
 
-local function unquoted(etag)
-    return type(etag) == "string" and etag:gsub("^W/", ""):gsub('"', "") or nil
-end
-
 local function text(value) return type(value) == "string" and value or nil end
 
 local function object_of(name, entry)
     local metadata = type(entry.metadata) == "table" and entry.metadata or {}
     return {
         name = name, size = math.tointeger(tonumber(metadata.size)) or 0, content_type = text(metadata.mimetype),
-        cache_control = text(metadata.cacheControl), etag = unquoted(metadata.eTag),
+        cache_control = text(metadata.cacheControl), etag = requests.etag(metadata.eTag),
         created_at = time.parse(text(entry.created_at) or ""), updated_at = time.parse(text(entry.updated_at) or ""),
     }
 end
@@ -215,7 +201,7 @@ function Bucket:head(path)
     local entry = requests.content(response)
     return {
         name = path, size = math.tointeger(tonumber(entry.size)) or 0, content_type = text(entry.content_type),
-        cache_control = text(entry.cache_control), etag = unquoted(entry.etag),
+        cache_control = text(entry.cache_control), etag = requests.etag(entry.etag),
         created_at = time.parse(text(entry.created_at) or ""),
         updated_at = time.parse(text(entry.last_modified) or text(entry.updated_at) or ""),
     }
@@ -260,7 +246,7 @@ local function downloaded(response, opts)
     return {
         sha256 = response.sha256, size = opts.save and fs.stat(opts.save).size or #response.body, body = response.body,
         content_type = response.headers["content-type"], cache_control = response.headers["cache-control"],
-        etag = unquoted(response.headers.etag),
+        etag = requests.etag(response.headers.etag),
     }
 end
 
@@ -362,7 +348,9 @@ function Bucket:upload_all(items, opts) writes.upload(self, items, opts) end
 --- `supabase.not_found` when there is nothing to copy, or a service that cannot, `supabase.conflict` when an object of
 --- the new name is there and `upsert` is not set.
 ---@param items tt.storage.Copy[]
----@param opts? { parallel?: integer, on_done?: fun(item: tt.storage.Copy) } parallel: how many at once (default: 4)
+---@param opts? { parallel?: integer, on_done?: fun(item: tt.storage.Copy, etag: string?) } parallel: how many at once
+---  (default: 4); on_done: gets the copy's mark, which may be another than that of an object sent in pieces, where the
+---  service tells it
 function Bucket:copy(items, opts) writes.copy(self, items, opts) end
 
 --- Removes objects; those that are not there are no error.

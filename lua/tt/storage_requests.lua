@@ -47,10 +47,12 @@ function requests.address(bucket, kind, path)
     return ("/storage/v1/object/%s%s/%s"):format(kind, requests.escaped(bucket.name), requests.escaped(path))
 end
 
---- Decides over another try by the status that the body tells.
+--- Decides over another try by the status that the body tells; also for requests of one's own to a public address.
 ---
 --- ```lua
---- assert(tt.storage_requests.retry_when { status = 400, body = '{"statusCode":"503","error":"SlowDown"}' } == true)
+--- local retry_when = tt.storage_requests.retry_when
+--- assert(retry_when { status = 400, body = '{"statusCode":"503","error":"SlowDown","message":"later"}' } == true)
+--- assert(retry_when { status = 400, body = '{"statusCode":"404","error":"not_found"}' } == false)
 --- ```
 ---@param response table an answer of `tt.http` that is no success
 ---@return boolean? again nil: as the client's own rule says
@@ -106,6 +108,15 @@ function requests.send(bucket, spec)
     if problem then requests.raise(problem, 3) end
     return response
 end
+
+--- Reads the mark of an object, which changes with its content.
+---
+--- ```lua
+--- assert(tt.storage_requests.etag('W/"abc"') == "abc" and tt.storage_requests.etag(nil) == nil)
+--- ```
+---@param value any as a header or a listing has it
+---@return string? etag without quotes; nil for what is no text
+function requests.etag(value) return type(value) == "string" and (value:gsub("^W/", ""):gsub('"', "")) or nil end
 
 --- Gives the JSON of an answer, which is an object or a list.
 ---

@@ -46,7 +46,7 @@ local function write_all(bucket, items, kind, opts)
             problem = nil
         end
         failed = failed or problem
-        if not problem then kind.done(item) end
+        if not problem then kind.done(item, response) end
     end
     if failed then requests.raise(failed, 3) end
 end
@@ -141,6 +141,13 @@ local function copy_request(bucket, item)
     }
 end
 
+-- The mark of the copy: newer services describe it in their answers, older ones give its name only.
+local function copied_etag(response)
+    local ok, content = pcall(response.json, response)
+    local metadata = ok and type(content) == "table" and content.metadata
+    return type(metadata) == "table" and requests.etag(metadata.eTag) or nil
+end
+
 local function is_copied(bucket, item)
     local digest = digest_of(bucket, item.to)
     return digest ~= nil and digest == digest_of(bucket, item.from)
@@ -156,11 +163,11 @@ end
 --- Raises what `bucket:copy` does.
 ---@param bucket tt.storage.Bucket
 ---@param items tt.storage.Copy[]
----@param opts? { parallel?: integer, on_done?: fun(item: tt.storage.Copy) }
+---@param opts? { parallel?: integer, on_done?: fun(item: tt.storage.Copy, etag: string?) }
 function writes.copy(bucket, items, opts)
     opts = opts or {}
-    write_all(bucket, items, { request = copy_request, is_done = is_copied, done = function(item)
-        if opts.on_done then opts.on_done(item) end
+    write_all(bucket, items, { request = copy_request, is_done = is_copied, done = function(item, response)
+        if opts.on_done then opts.on_done(item, copied_etag(response)) end
     end }, opts)
 end
 

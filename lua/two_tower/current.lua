@@ -41,11 +41,14 @@ local function copy(target, plan, version, files)
     if #files == 0 then return {} end
     local items = {}
     for index, file in ipairs(files) do
-        items[index] = { from = target:base(version) .. "/" .. file.path, upsert = true,
+        items[index] = { from = target:base(version) .. "/" .. file.path, upsert = true, file = file,
             to = target:base(CURRENT) .. "/" .. file.path, content_type = versions.content_type(file.path),
             cache_control = versions.cache_control(CURRENT, file.path) }
     end
-    local ok, problem = pcall(target.bucket.copy, target.bucket, items, { parallel = target.parallel })
+    local ok, problem = pcall(target.bucket.copy, target.bucket, items, { parallel = target.parallel,
+        on_done = function(item, etag)
+            if item.file.etag and etag then item.file.etag = etag end
+        end })
     if not ok and not (type(problem) == "table" and REFUSALS[problem.code]) then error(problem, 0) end
     return plan.view:wrong(files)
 end

@@ -8,7 +8,7 @@ local fs = require("tt.fs")
 local http = require("tt.http")
 local json = require("tt.json")
 local log = require("tt.log")
-local storage = require("tt.storage")
+local requests = require("tt.storage_requests")
 local time = require("tt.time")
 local versions = require("two_tower.versions")
 
@@ -44,7 +44,7 @@ local function facts_of(response, saved)
     return {
         status = response.status, sha256 = response.status == 200 and response.sha256 or nil,
         size = math.tointeger(tonumber(total)) or fs.stat(saved).size,
-        etag = (response.headers.etag or ""):match('^W?/?"(.*)"$'),
+        etag = requests.etag(response.headers.etag),
         content_type = response.headers["content-type"], cache_control = response.headers["cache-control"],
     }
 end
@@ -52,16 +52,16 @@ end
 -- Gets files below an address into a folder; gives what came, by path.
 ---@return table<string, two_tower.Got>
 local function get_all(client, address, files, folder, opts)
-    local requests, path_of, got = {}, {}, {}
+    local asked, path_of, got = {}, {}, {}
     for index, file in ipairs(files) do
         local save = fs.join(folder, file.path)
         fs.mkdir(fs.dirname(save))
-        requests[index] = { method = "GET", url = address .. "/" .. escaped(file.path), sha256 = true, save = save,
+        asked[index] = { method = "GET", url = address .. "/" .. escaped(file.path), sha256 = true, save = save,
             query = opts.fresh and { { "fresh", tostring(time.now()) } } or nil, timeout_s = TRANSFER_S,
-            headers = opts.first_byte and { range = "bytes=0-0" } or nil, retry_when = storage.retry_when }
-        path_of[requests[index]] = file.path
+            headers = opts.first_byte and { range = "bytes=0-0" } or nil, retry_when = requests.retry_when }
+        path_of[asked[index]] = file.path
     end
-    for request, response in client:each(requests, { parallel = opts.parallel or 4 }) do
+    for request, response in client:each(asked, { parallel = opts.parallel or 4 }) do
         local path, problem = path_of[request], errors.problem(response)
         got[path] = problem and { status = problem.details.status, problem = problem.details.message }
             or facts_of(response, fs.join(folder, path))
