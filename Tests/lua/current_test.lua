@@ -220,6 +220,25 @@ remote("current/ is put back when its refresh fails", function(project, bucket)
     t.equal(state(bucket), { "one", "two", "two" })
 end)
 
+remote("what current/ held is put back, also where its version has other bytes or is gone", function(project, bucket)
+    publish(project, "one")
+    -- Of the same size as the version's file, which is a copy away.
+    local changed = fs.read(inside("one/normalizer.json")):gsub("%d", "7")
+    local path = "two-tower/v3/current/normalizer.json"
+    bucket:upload(path, { bytes = changed, content_type = "application/json", cache_control = 60, upsert = true })
+    local refused = { match = { method = "POST", path = "/current/manifest", times = 1 }, fault = "413" }
+    server:faults { refused }
+    t.error("supabase.too_large", publish, project, "two")
+    t.equal(bucket:download(path).body, changed)
+    local names = {}
+    for index, object in ipairs(bucket:list("two-tower/v3/one")) do names[index] = object.name end
+    bucket:remove(names)
+    server:faults { refused }
+    t.error("supabase.too_large", publish, project, "two")
+    t.equal(bucket:download(path).body, changed)
+    t.equal(served_wrong(bucket), {})
+end)
+
 remote("current/ is left alone when its manifest may have been replaced", function(project, bucket)
     publish(project, "one")
     -- From the manifest on no answer comes through, whether it was stored or not.
