@@ -64,7 +64,7 @@ TT_KERNEL(void, tt_drop, (float *out, const float *x, long n, tt_dropout drop), 
     for (; i < n; i++) out[i] = keeps(drop, (uint64_t)i) ? x[i] * drop.scale : 0;
 }
 
-// to = dropout(relu(x + bias)) for a row of d whose first element is number `element` of the whole.
+// to = dropout(relu(x + bias)) for d elements, of which the first is number `element` of the whole.
 TT_INLINE void bias_relu_dropout(float *to, const float *x, const float *bias, uint64_t element, long d, bool relu,
                                  tt_dropout drop) {
     long j = 0;
@@ -88,10 +88,12 @@ TT_INLINE void bias_relu_dropout(float *to, const float *x, const float *bias, u
 }
 
 TT_KERNEL(void, tt_bias_relu_dropout,
-          (float *x, const float *bias, long first, long n, long d, bool relu, tt_dropout drop),
-          (x, bias, first, n, d, relu, drop)) {
-    for (long i = 0; i < n; i++)
-        bias_relu_dropout(x + i * d, x + i * d, bias, (uint64_t)((first + i) * d), d, relu, drop);
+          (float *x, const float *bias, long first, long last, long d, long from, long to, bool relu, tt_dropout drop),
+          (x, bias, first, last, d, from, to, relu, drop)) {
+    for (long i = first; i < last; i++) {
+        long at = i * d + from;
+        bias_relu_dropout(x + at, x + at, bias ? bias + from : 0, (uint64_t)at, to - from, relu, drop);
+    }
 }
 
 TT_KERNEL(void, tt_relu_dropout_backward,
@@ -207,12 +209,12 @@ TT_KERNEL(void, tt_expand_rows, (float *out, tt_rows x, long width), (out, x, wi
 
 TT_KERNEL(void, tt_spread_rows,
           (float *restrict y, const float *restrict z, tt_rows x, const float *bias, long first, long last, long d,
-           bool relu, tt_dropout drop),
-          (y, z, x, bias, first, last, d, relu, drop)) {
+           long from, long to, bool relu, tt_dropout drop),
+          (y, z, x, bias, first, last, d, from, to, relu, drop)) {
     for (long u = first; u < last; u++)
         for (long s = x.starts[u]; s < x.starts[u + 1]; s++) {
-            long at = (long)x.samples[s] * d;
-            bias_relu_dropout(y + at, z + u * d, bias, (uint64_t)at, d, relu, drop);
+            long at = (long)x.samples[s] * d + from;
+            bias_relu_dropout(y + at, z + u * d + from, bias ? bias + from : 0, (uint64_t)at, to - from, relu, drop);
         }
 }
 

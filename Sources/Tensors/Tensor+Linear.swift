@@ -81,9 +81,10 @@ extension Tensor {
         try Product.run(
             result.pointer, .init(pointer), .init(weight.pointer, transposed: !weightIsTransposed), m: n, n: d,
             k: inputs, skipsZeros: Gradients.areRecorded
-        ) { first, count in
+        ) { rows, columns in
             tt_bias_relu_dropout(
-                result.pointer + first * d, bias?.pointer, first, count, d, relu, dropout.native)
+                result.pointer, bias?.pointer, rows.lowerBound, rows.upperBound, d, columns.lowerBound,
+                columns.upperBound, relu, dropout.native)
         }
         let saved = result.storage
         return result.recorded("linear", [self, weight] + (bias.map { [$0] } ?? [])) { g, tensors in
@@ -190,10 +191,10 @@ extension Rows {
                 let product = StoragePool.buffer(Float.self, count: batch.distinct * d)
                 try Product.run(
                     product.pointer, .init(rows.pointer), .init(weight.pointer), m: batch.distinct, n: d, k: width
-                ) { first, count in
+                ) { rows, columns in
                     tt_spread_rows(
-                        result.pointer, product.pointer, batch.native, bias?.pointer, first, first + count, d, relu,
-                        dropout.native)
+                        result.pointer, product.pointer, batch.native, bias?.pointer, rows.lowerBound,
+                        rows.upperBound, d, columns.lowerBound, columns.upperBound, relu, dropout.native)
                 }
                 return
             }

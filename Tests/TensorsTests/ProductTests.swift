@@ -10,6 +10,7 @@ import Testing
     /// (m, n, k): of whole tiles, of parts of tiles, of less than a register.
     static let sizes = [
         (256, 256, 512), (37, 130, 70), (20, 48, 64), (8, 17, 100), (9, 1, 1), (130, 300, 65), (64, 96, 8),
+        (700, 40, 30),
     ]
 
     private func matrix(_ rows: Int, _ columns: Int, seed: UInt64, zeros: Bool) -> Tensor {
@@ -28,18 +29,17 @@ import Testing
                     plain.pointer, a.pointer, transposeA: transposeA, b.pointer, transposeB: transposeB, m: m, n: n,
                     k: k)
                 let found = Tensor.normal([m, n], seed: 3)
-                var finished = 0
+                var finished = [Int](repeating: 0, count: m * n)
                 let before = Threads.count
                 Threads.count = 1
                 defer { Threads.count = before }
                 try Product.run(
                     found.pointer, .init(a.pointer, transposed: transposeA), .init(b.pointer, transposed: transposeB),
                     m: m, n: n, k: k
-                ) { first, count in
-                    #expect(first == finished)
-                    finished += count
+                ) { rows, columns in
+                    for row in rows { for column in columns { finished[row * n + column] += 1 } }
                 }
-                #expect(finished == m)
+                #expect(finished.allSatisfy { $0 == 1 })
                 for index in 0..<(m * n) {
                     let (one, other) = (plain.pointer[index], found.pointer[index])
                     guard abs(one - other) <= 2e-5 * max(1, abs(one)) else {
@@ -80,12 +80,25 @@ import Testing
         #expect(["portable", "avx2", "avx512"].contains(name))
     }
 
-    @Test(arguments: [(1, 1), (16, 16), (33, 70), (64, 48)]) func turningTransposes(_ n: Int, _ m: Int) {
-        let x = Tensor.normal([n, m], seed: 4)
+    @Test(arguments: [(1, 1), (16, 16), (33, 70), (64, 48), (100, 40)]) func turningTransposes(_ n: Int, _ m: Int) {
+        let x = matrix(n, m, seed: 4, zeros: true)
         let out = Tensor(zeros: [m, n])
         tt_turn(out.pointer, x.pointer, n, m)
         for row in 0..<n {
             for column in 0..<m { #expect(out.pointer[column * n + row] == x.pointer[row * m + column]) }
         }
+
+        // In two pieces, with marks as the turned rows get them.
+        let again = Tensor(zeros: [m, n])
+        let marks = Buffer<UInt64>(repeating: 0, count: m * tt_words(n))
+        let middle = m / 2
+        let found =
+            tt_turn_marked(again.pointer, marks.pointer, x.pointer, n, m, 0, middle)
+            + tt_turn_marked(again.pointer, marks.pointer, x.pointer, n, m, middle, m)
+        #expect(again.values == out.values)
+        let expected = Buffer<UInt64>(repeating: 0, count: m * tt_words(n))
+        #expect(tt_mark_nonzero(expected.pointer, out.pointer, m, n) == found)
+        #expect(Array(marks.elements) == Array(expected.elements))
+        #expect(found == out.values.filter { $0 != 0 }.count)
     }
 }
