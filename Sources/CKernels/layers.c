@@ -198,12 +198,19 @@ TT_KERNEL(void, tt_sparse_linear,
         }
 }
 
-TT_KERNEL(void, tt_expand_rows, (float *out, tt_rows x, long width), (out, x, width)) {
-    memset(out, 0, (size_t)(x.m * width) * sizeof *out);
-    for (long u = 0; u < x.m; u++) {
-        float *row = out + u * width;
-        memcpy(row, x.dense + u * x.d0, (size_t)x.d0 * sizeof *row);
-        for (long e = x.offsets[u]; e < x.offsets[u + 1]; e++) row[x.columns[e]] += x.values[e];
+TT_KERNEL(void, tt_expand_rows,
+          (float *out, const int32_t *rows, long m, long width, const float *dense, long d0, const tt_part *parts,
+           long count),
+          (out, rows, m, width, dense, d0, parts, count)) {
+    for (long u = 0; u < m; u++, out += width) {
+        long row = rows[u];
+        memcpy(out, dense + row * d0, (size_t)d0 * sizeof *out);
+        memset(out + d0, 0, (size_t)(width - d0) * sizeof *out);
+        for (long p = 0; p < count; p++) {
+            float *to = out + parts[p].first;
+            for (int64_t e = parts[p].offsets[row]; e < parts[p].offsets[row + 1]; e++)
+                to[parts[p].codes[e]] += parts[p].values[e];
+        }
     }
 }
 

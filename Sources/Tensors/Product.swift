@@ -52,6 +52,41 @@ enum Product {
         }
     }
 
+    /// The same for a result that counts only where `x` (m, n) is not zero, and may be anything, here 0, elsewhere. What is
+    /// not wanted is not multiplied where that saves more than the zeros of `a` do.
+    static func run(
+        _ c: UnsafeMutablePointer<Float>, _ a: Side, _ b: Side, m: Int, n: Int, k: Int,
+        whereNotZero x: UnsafePointer<Float>
+    ) throws {
+        guard m >= fewestRows, !a.isTransposed, k > 0, k % 16 == 0,
+            share(x, m, n) <= min(Marked.largestShare, share(a.pointer, m, k))
+        else { return try run(c, a, b, m: m, n: n, k: k) }
+        let marks = StoragePool.buffer(UInt64.self, count: m * tt_words(n))
+        _ = tt_mark_nonzero(marks.pointer, x, m, n)
+        let width = tt_wanted_width()
+        let tiles = (n + width - 1) / width
+        let blocks = (m + Marked.mostRows - 1) / Marked.mostRows
+        let size = (m + blocks - 1) / blocks
+        try Threads.run(tiles * blocks) { piece in
+            try Interrupt.check()
+            let first = piece / tiles * size
+            tt_wanted_product(
+                c, a.pointer, b.pointer, b.isTransposed, marks.pointer, first, min(first + size, m),
+                piece % tiles * width, k, n)
+        }
+    }
+
+    /// How much is not zero, from every sixteenth row: a choice between two ways need not be better founded.
+    private static func share(_ pointer: UnsafePointer<Float>, _ rows: Int, _ columns: Int) -> Double {
+        let marks = StoragePool.buffer(UInt64.self, count: tt_words(columns))
+        var (found, seen) = (0, 0)
+        for row in stride(from: 0, to: rows, by: 16) {
+            found += tt_mark_nonzero(marks.pointer, pointer + row * columns, 1, columns)
+            seen += columns
+        }
+        return Double(found) / Double(seen)
+    }
+
     /// For fewer rows it does not pay to bring the right side into the order that the product reads.
     private static let fewestRows = 8
 
@@ -63,13 +98,17 @@ enum Product {
         private let values: UnsafePointer<Float>
         private let turned: Buffer<Float>?
 
-        /// nil when more than three quarters are not zero: the plain product is as fast then.
+        /// Where more is not zero, the plain product is as fast.
+        static let largestShare = 0.75
+
+        /// nil when too much is not zero.
         init?(_ side: Side, rows: Int, columns: Int) throws {
-            let most = rows * columns / 4 * 3
+            let most = Int(Double(rows * columns) * Marked.largestShare)
             self.rows = rows
             self.columns = columns
             if side.isTransposed {
-                guard Marked.looksSparse(side.pointer, columns, rows) else { return nil }
+                // Turning costs more than a look.
+                guard share(side.pointer, columns, rows) <= Marked.largestShare else { return nil }
                 let marks = StoragePool.buffer(UInt64.self, count: rows * tt_words(columns))
                 let turned = StoragePool.buffer(Float.self, count: rows * columns)
                 let found = Atomic(0)
@@ -90,17 +129,6 @@ enum Product {
                 turned = nil
                 values = side.pointer
             }
-        }
-
-        /// Turning costs more than looking at every sixteenth row first.
-        private static func looksSparse(_ pointer: UnsafePointer<Float>, _ rows: Int, _ columns: Int) -> Bool {
-            let marks = StoragePool.buffer(UInt64.self, count: tt_words(columns))
-            var (found, seen) = (0, 0)
-            for row in stride(from: 0, to: rows, by: 16) {
-                found += tt_mark_nonzero(marks.pointer, pointer + row * columns, 1, columns)
-                seen += columns
-            }
-            return found <= seen / 4 * 3
         }
 
         /// A piece is one tile of columns for many rows: all that is read of the right side then stays in the first-level
@@ -124,6 +152,6 @@ enum Product {
         }
 
         /// As many rows of the left side as stay in the second-level cache.
-        private static let mostRows = 512
+        static let mostRows = 512
     }
 }

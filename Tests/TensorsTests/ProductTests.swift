@@ -65,6 +65,49 @@ import Testing
         }
     }
 
+    /// (m, n, k): of whole tiles and parts, of each number of sixteens that is multiplied at once, and of more rows than one
+    /// piece has.
+    @Test(arguments: [(256, 256, 256), (37, 70, 352), (8, 17, 16), (600, 33, 64), (40, 100, 272)])
+    func onlyWhatIsWantedIsMultiplied(_ m: Int, _ n: Int, _ k: Int) throws {
+        let a = matrix(m, k, seed: 1, zeros: false)
+        let x = matrix(m, n, seed: 2, zeros: true)
+        for transposeB in [false, true] {
+            let b = matrix(transposeB ? n : k, transposeB ? k : n, seed: 3, zeros: false)
+            let plain = Tensor(zeros: [m, n])
+            try Tensor.multiply(
+                plain.pointer, a.pointer, transposeA: false, b.pointer, transposeB: transposeB, m: m, n: n, k: k)
+            let found = Tensor.normal([m, n], seed: 4)
+            try Product.run(
+                found.pointer, .init(a.pointer), .init(b.pointer, transposed: transposeB), m: m, n: n, k: k,
+                whereNotZero: x.pointer)
+            for index in 0..<(m * n) {
+                let (one, other) = (x.pointer[index] == 0 ? 0 : plain.pointer[index], found.pointer[index])
+                guard abs(one - other) <= 5e-5 * max(1, abs(one)) else {
+                    Issue.record("\(m) × \(n) × \(k): \(other) at \(index), not \(one)")
+                    break
+                }
+            }
+        }
+    }
+
+    /// Sizes that the kernel does not take, a left side with more zeros than what is wanted has, and much that is wanted:
+    /// the whole product then.
+    @Test func whatIsWantedIsOnlyAHint() throws {
+        for (k, zerosInA, zerosInX) in [(20, 0, 8), (32, 30, 8), (32, 0, 1)] {
+            let a = Tensor(shape: [8, k], repeating: 1)
+            let x = Tensor(shape: [8, 16], repeating: 1)
+            for row in 0..<8 {
+                for place in 0..<zerosInA { a.pointer[row * k + place] = 0 }
+                for place in 0..<zerosInX { x.pointer[row * 16 + place] = 0 }
+            }
+            let b = Tensor(shape: [k, 16], repeating: 1)
+            let c = Tensor(zeros: [8, 16])
+            try Product.run(
+                c.pointer, .init(a.pointer), .init(b.pointer), m: 8, n: 16, k: k, whereNotZero: x.pointer)
+            #expect(c.values.allSatisfy { $0 == Float(k - zerosInA) })
+        }
+    }
+
     @Test func whatIsNotANumberReachesTheResult() throws {
         let a = Tensor(zeros: [8, 70])
         a.pointer[70 + 69] = .nan
