@@ -204,6 +204,17 @@ TT_KERNEL(void, tt_expand_rows,
           (out, rows, m, width, dense, d0, parts, count)) {
     for (long u = 0; u < m; u++, out += width) {
         long row = rows[u];
+        // Rows lie anywhere: the next ones are asked for.
+        if (u + 4 < m)
+            for (long p = 0; p < count; p++) __builtin_prefetch(parts[p].offsets + rows[u + 4]);
+        if (u + 2 < m)
+            for (long p = 0; p < count; p++) {
+                int64_t e = parts[p].offsets[rows[u + 2]], end = parts[p].offsets[rows[u + 2] + 1];
+                for (; e < end; e += LANES) {
+                    __builtin_prefetch(parts[p].codes + e);
+                    __builtin_prefetch(parts[p].values + e);
+                }
+            }
         memcpy(out, dense + row * d0, (size_t)d0 * sizeof *out);
         memset(out + d0, 0, (size_t)(width - d0) * sizeof *out);
         for (long p = 0; p < count; p++) {
