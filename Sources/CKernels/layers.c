@@ -152,6 +152,10 @@ TT_INLINE void sparse_rows(float *y, tt_rows x, const float *weight, const float
     for (long u = first; u < last; u++) {
         f16 acc[8];
         for (int l = 0; l < blocks; l++) acc[l] = bias ? LOAD(bias + j + l * LANES) : (f16){0};
+        // Weights lie anywhere: those of a later row are asked for.
+        if (u + 2 < last)
+            for (long e = x.offsets[u + 2]; e < x.offsets[u + 3]; e++)
+                for (int l = 0; l < blocks; l++) __builtin_prefetch(weight + (long)x.columns[e] * d + j + l * LANES);
         const float *dense = x.dense + u * x.d0;
         for (long k = 0; k < x.d0; k++) {
             const float *w = weight + k * d + j;
