@@ -31,6 +31,7 @@ TABLES = {
     "user_video_decisions": "user_id, video_id, decision_type, created_at",
 }
 DENSE = 512 * 256 + 256 * 256  # weights of the two upper layers
+BRIEF = 2000  # steps after which the peer's epoch is ended where a whole one takes too long
 
 
 def arguments():
@@ -40,7 +41,7 @@ def arguments():
     parser.add_argument("--runs", type=int, default=5, help="runs of each program (default: 5)")
     parser.add_argument("--long-runs", type=int, default=1,
                         help="runs of what trains a whole epoch on L, half an hour each with the peer (default: 1; 0: tt "
-                        "alone, once)")
+                        f"once, and the peer ended after {BRIEF} steps, for its memory and rate)")
     parser.add_argument("--epochs", type=int, default=1, help="epochs of each training (default: 1)")
     parser.add_argument("--batch-sizes", default="256,4096", help="of the trainings, the first on every size and the others on the first size "
                         "(default: 256,4096)")
@@ -314,7 +315,7 @@ def measure_pipeline(size, batch_size):
     """Both programs in turn, whole pipelines at the first batch size and trainings at the others."""
     whole = batch_size == given.batch_sizes[0] and "pipeline" in given.only
     variant = variant_for(batch_size, rough_samples(size))
-    found = {"tt": [], "peer": [], "variant": variant, "whole": whole}
+    found = {"tt": [], "peer": [], "brief": [], "variant": variant, "whole": whole}
     for index in range(runs_of(size)):
         dsn, seed = dsn_of(size), 42 + index
         shutil.rmtree(os.path.join(work, "artifacts"), ignore_errors=True)
@@ -325,6 +326,9 @@ def measure_pipeline(size, batch_size):
             run = tt("train.lua", "--db", dsn, *settings(batch_size, seed), name="training, tt")
         found["tt"].append(run)
         if not has_peer(size):
+            note(f"{size}, batch {batch_size}: peer, {way(variant)}, {BRIEF} steps")
+            found["brief"].append(peer("pipeline" if whole else "train", size, "--epochs", "1", "--steps", str(BRIEF), "--batch-size",
+                                       str(batch_size), "--seed", str(seed), variant=variant, name=f"peer, {BRIEF} steps"))
             continue
         note(f"{size}, batch {batch_size}, run {index + 1} of {runs_of(size)}: peer, {way(variant)}")
         found["peer"].append(peer("pipeline" if whole else "train", size, "--epochs", str(given.epochs), "--batch-size",
@@ -361,7 +365,7 @@ def measure_embeddings(size):
     dsn = dsn_of(size)
     if not os.path.exists(os.path.join(work, "checkpoints/latest.pt")):
         tt("train.lua", "--db", dsn, *settings(256))
-    if not os.path.exists(os.path.join(work, "peer/checkpoints/latest.pt")) or not has_peer(size):
+    if not os.path.exists(os.path.join(work, "peer/checkpoints/latest.pt")):
         peer("train", size, "--epochs", "1", "--steps", "50", variant=(2, "eager"))
     for index in range(given.runs):
         note(f"{size}, embeddings, run {index + 1} of {given.runs}")
@@ -414,11 +418,12 @@ def training_section(text):
         flops = 6 * ((samples["user_dim"] + samples["item_dim"]) * 512 + 2 * DENSE)
         least = flops - 2 * (samples["user_dim"] + samples["item_dim"]) * 512
         own = Series(rate for run in found["tt"] for rate, _ in epochs_of_tt(run))
-        other = Series(epoch["rows"] / epoch["seconds"] for run in found["peer"] for epoch in run.all("stage", "epoch"))
+        other = Series([epoch["rows"] / epoch["seconds"] for run in found["peer"] for epoch in run.all("stage", "epoch")]
+                       + [epoch["rows"] / epoch["step_seconds"] for run in found["brief"] for epoch in run.all("stage", "epoch")])
         roof, roof_least = best * 1e9 / flops, best * 1e9 / least
         speed = own.median / other.median if other.median else None
         rows.append([size, batch_size, f"{samples['user_dim']} + {samples['item_dim']}", f"{samples['train']:,}", len(found["tt"]),
-                     own.cell(), other.cell(), way(found["variant"]) if other.values else "-", figure(speed),
+                     own.cell(), other.cell(), way(found["variant"]) + (f", {BRIEF} steps" if found["brief"] else ""), figure(speed),
                      figure(own.median / roof)])
         wanted = 4 if batch_size <= 1024 else 3
         if speed:
@@ -436,7 +441,8 @@ def training_section(text):
             target(f"training {size}, batch {batch_size}: validation loss", "within 1 %", f"{100 * abs(apart):.2f} %", abs(apart) <= 0.01)
         notes = [flops, least, roof, roof_least]
     text.append("## Training\n\nSamples per second of an epoch, its validation included, as each program logs it. Median (least to "
-                "most) of all epochs.\n")
+                "most) of all epochs." + (f" Where the peer was ended after {BRIEF} steps its rate is that of the steps alone." if any(
+                    found["brief"] for found in results["pipeline"].values()) else "") + "\n")
     text.append(table(["size", "batch", "inputs", "samples", "runs", "tt samples/s", "peer samples/s", "peer ran on", "tt / peer",
                        "tt / roofline"], rows))
     text.append(f"The dense roofline is what the faster of the two sgemm rates on two threads, {best:.0f} GFLOP/s, gives at "
@@ -538,9 +544,10 @@ def memory_section(text):
         add(size, "extraction and features", (run.peak_then for run in found["tt"]), (run.peak_then for run in found["peer"]))
     for (size, batch_size), found in results.get("pipeline", {}).items():
         add(size, f"training, batch {batch_size}", (run.find("msg", "stage done")["peak_mb"] for run in found["tt"]),
-            (run.find("stage", "checkpoint")["peak_mb"] for run in found["peer"]))
+            (run.find("stage", "checkpoint")["peak_mb"] for run in found["peer"] + found["brief"]))
         if found["whole"]:
-            add(size, f"whole pipeline, batch {batch_size}", (run.peak_mb for run in found["tt"]), (run.peak_mb for run in found["peer"]))
+            add(size, f"whole pipeline, batch {batch_size}", (run.peak_mb for run in found["tt"]),
+                (run.peak_mb for run in found["peer"] + found["brief"]))
     for size, found in results.get("embeddings", {}).items():
         add(size, "embeddings alone", (run.peak_mb for run in found["tt"]), (run.peak_mb for run in found["peer"]))
     if rows:

@@ -13,6 +13,9 @@ public final class AtomicFile {
     private var temporaryPath: String?
     private var pending: [UInt8] = []
     public private(set) var byteCount = 0
+    /// Bytes that the system has been given, and those of them that it has been told to bring to disk.
+    private var written = 0
+    private var started = 0
 
     /// - Parameter path: the target; its folder must exist.
     public convenience init(path: String) throws { try self.init(path: path, nameless: true) }
@@ -139,12 +142,18 @@ public final class AtomicFile {
         var rest = bytes
         while rest.count > 0 {
             try Interrupt.check()
-            let written = Glibc.write(descriptor, rest.baseAddress, min(rest.count, 1 << 24))
-            if written < 0 {
+            let count = Glibc.write(descriptor, rest.baseAddress, min(rest.count, 1 << 24))
+            if count < 0 {
                 if errno == EINTR { continue }
                 throw FileError("write", path: path, errno: errno)
             }
-            rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            written += count
+            // A large file goes to disk while the rest of it is made; the flush at the end then has little to wait for.
+            if written - started >= 16 << 20 {
+                tt_start_flush(descriptor, Int64(started), Int64(written - started))
+                started = written
+            }
         }
     }
 }

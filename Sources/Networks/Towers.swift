@@ -55,18 +55,16 @@ public enum Towers {
         module.train(false)
         defer { for (module, training) in modes { module.restore(training) } }
         return try Gradients.off {
-            // The first block tells the width of the result; no rows still tell it.
-            let first = try module.forward(try input(0, min(block, count)))
-            guard first.rank == 2 else {
-                throw TensorError.shape("embed", first.shape, "the module does not give rows")
+            // No rows tell the width of the result.
+            let none = try module.forward(try input(0, 0))
+            guard none.rank == 2 else {
+                throw TensorError.shape("embed", none.shape, "the module does not give rows")
             }
-            let width = first.shape[1]
+            let width = none.shape[1]
             let result = Tensor(uninitialized: [count, width])
-            result.pointer.update(from: first.pointer, count: first.count)
-            let pieces = (count + block - 1) / block
-            try Threads.run(max(0, pieces - 1)) { piece in
+            try Threads.run((count + block - 1) / block) { piece in
                 try Interrupt.check()
-                let start = (piece + 1) * block
+                let start = piece * block
                 let part = try module.forward(try input(start, min(block, count - start)))
                 (result.pointer + start * width).update(from: part.pointer, count: part.count)
             }

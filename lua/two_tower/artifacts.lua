@@ -13,7 +13,7 @@ local time = require("tt.time")
 local artifacts = {}
 
 -- Rows embedded and handed to the Parquet writer at a time.
-local BLOCK = embedding.BLOCK
+local ROWS = embedding.ROWS
 
 artifacts.ONNX = "user_tower.onnx"
 artifacts.SCHEMA = "feature_schema.json"
@@ -71,11 +71,11 @@ end
 --- All texts are made before the first file is written, and the metadata that later checks rely on comes last.
 ---@param folder string made when it is missing
 ---@param loaded two_tower.Loaded
----@param towers two_tower.Model
+---@param tower tt.Module the user tower
 ---@param set two_tower.FeatureSet
 ---@param config table the checkpoint's configuration with the `export` section that is used
 ---@return string[] names files written
-function artifacts.export(folder, loaded, towers, set, config)
+function artifacts.export(folder, loaded, tower, set, config)
     local export = config.export
     local texts = {
         { artifacts.SCHEMA, schema(loaded, set, export) },
@@ -90,8 +90,8 @@ function artifacts.export(folder, loaded, towers, set, config)
     for _, entry in ipairs(texts) do entry[2] = json.encode(entry[2], { indent = 2 }) .. "\n" end
 
     fs.mkdir(folder)
-    towers.user:eval()
-    onnx.export(fs.join(folder, artifacts.ONNX), towers.user, {
+    tower:eval()
+    onnx.export(fs.join(folder, artifacts.ONNX), tower, {
         input_name = export.onnx_user_input_name,
         output_name = "user_embedding",
         input_dim = loaded.user_dim,
@@ -115,11 +115,11 @@ end
 ---@param matrix tt.FeatureMatrix the item store's matrix, same rows
 ---@param tower tt.Module
 ---@param fingerprint string
----@param each? fun(rows: integer) called per block written
+---@param each? fun(rows: integer) called after each part written
 function artifacts.write_embeddings(path, ids, matrix, tower, fingerprint, each)
     local texts = columns.frame({ { "video_id", ids:cast("string") } })
     local vectors = embedding.run(tower, matrix, ids)
-    local first, last = 1, math.min(BLOCK, #matrix)
+    local first, last = 1, math.min(ROWS, #matrix)
     -- Before there is a folder: what is wrong with a model nearly always shows at once.
     local part = vectors(first, last)
     fs.mkdir(fs.dirname(path))
@@ -132,7 +132,7 @@ function artifacts.write_embeddings(path, ids, matrix, tower, fingerprint, each)
         part = part or vectors(first, last)
         writer:write(texts:slice(first, last - first + 1):with({ { "embedding", features.to_column(part) } }))
         if each then each(last - first + 1) end
-        first, last, part = last + 1, math.min(last + BLOCK, #matrix), nil
+        first, last, part = last + 1, math.min(last + ROWS, #matrix), nil
     until first > #matrix
     writer:close()
 end

@@ -65,7 +65,7 @@ end
 ---@param loaded two_tower.Loaded
 ---@param set two_tower.FeatureSet
 function Source:use(loaded, set)
-    self.loaded, self.set, self.tower = loaded, set, checkpoints.model(loaded).item
+    self.loaded, self.set, self.tower = loaded, set, checkpoints.tower(loaded, "item")
     if not loaded.has_item_reference then self.newest = extract.videos(self.db).product_released_at:max() end
 end
 

@@ -182,13 +182,13 @@ function checkpoints.load(path, set)
     return loaded
 end
 
---- The towers of a loaded checkpoint.
+--- One tower of a loaded checkpoint.
 ---@param loaded two_tower.Loaded
----@return two_tower.Model
-function checkpoints.model(loaded)
-    local towers = model.new(loaded.user_dim, loaded.item_dim, loaded.embedding_dim, 0, loaded.hidden)
-    model.load_state(towers, loaded.state)
-    return towers
+---@param name "user"|"item"
+---@return tt.Module
+function checkpoints.tower(loaded, name)
+    return model.tower(name, loaded.state, { inputs = loaded[name .. "_dim"], hidden = loaded.hidden,
+        embedding_dim = loaded.embedding_dim })
 end
 
 return checkpoints

@@ -8,10 +8,12 @@ local vectors = require("two_tower.vectors")
 
 local embedding = {}
 
---- Rows computed at a time. Products of few rows may round differently from those of many, so a block that would be
---- shorter is filled up with repeats of its last row.
-embedding.BLOCK = 4096
-local BLOCK = embedding.BLOCK
+-- Rows computed at a time. Products of few rows may round differently from those of many, so a block that would be
+-- shorter is filled up with repeats of its last row.
+local BLOCK = 4096
+
+--- Rows to ask for at a time: several blocks, which the threads share.
+embedding.ROWS = 4 * BLOCK
 
 local function check_unit(part, ids, before)
     local row, length = vectors.first_not_unit(part)
@@ -22,35 +24,27 @@ local function check_unit(part, ids, before)
     end
 end
 
--- Rows `first` to `last`, at most a block.
-local function embed(tower, matrix, first, last)
-    local places = tensor.range(first, last)
-    if last - first + 1 < BLOCK then
-        local filled = {}
-        for index = 1, BLOCK do filled[index] = math.min(first + index - 1, last) end
-        places = tensor.indices(filled)
-    end
-    return nn.embed(tower, matrix:rows(places), { block = BLOCK }):slice(1, 1, last - first + 1)
-end
-
 --- Embeds the rows of a matrix as they are asked for.
 ---
 --- Raises `artifacts.not_unit` for what is no unit vector: weights that overflow, or that leave an item no direction.
 ---@param tower tt.Module
 ---@param matrix tt.FeatureMatrix n rows
 ---@param ids tt.Column of the rows
----@return fun(first: integer, last: integer): tt.Tensor part the vectors of some rows, (last - first + 1, e); `first`
----  is the first row of a block (1, BLOCK + 1, …)
+---@return fun(first: integer, last: integer): tt.Tensor part the vectors of some rows, (last - first + 1, e)
 function embedding.run(tower, matrix, ids)
     return function(first, last)
-        if last < first then return nn.embed(tower, matrix:rows(tensor.indices({})), { block = BLOCK }) end
-        local parts = {}
-        for from = first, last, BLOCK do
-            local part = embed(tower, matrix, from, math.min(from + BLOCK - 1, last))
-            check_unit(part, ids, from - 1)
-            parts[#parts + 1] = part
+        local count = last - first + 1
+        local missing = -count % BLOCK
+        local places = tensor.range(first, last)
+        if missing > 0 then
+            local filled = {}
+            for index = 1, count + missing do filled[index] = math.min(first + index - 1, last) end
+            places = tensor.indices(filled)
         end
-        return #parts == 1 and parts[1] or tensor.concat(parts)
+        local part = nn.embed(tower, matrix:rows(places), { block = BLOCK })
+        if missing > 0 then part = part:slice(1, 1, count) end
+        check_unit(part, ids, first - 1)
+        return part
     end
 end
 

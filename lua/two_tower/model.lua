@@ -35,13 +35,11 @@ end
 ---@param item_dim integer width of the item matrix
 ---@param embedding_dim integer
 ---@param seed integer
----@param hidden? integer[] sizes of the two hidden layers (default 512, 256)
 ---@return two_tower.Model
-function model.new(user_dim, item_dim, embedding_dim, seed, hidden)
-    hidden = hidden or HIDDEN
+function model.new(user_dim, item_dim, embedding_dim, seed)
     return {
-        user = layers(user_dim, embedding_dim, hidden, seed, "user_tower"),
-        item = layers(item_dim, embedding_dim, hidden, seed, "item_tower"),
+        user = layers(user_dim, embedding_dim, HIDDEN, seed, "user_tower"),
+        item = layers(item_dim, embedding_dim, HIDDEN, seed, "item_tower"),
         embedding_dim = embedding_dim,
     }
 end
@@ -72,17 +70,19 @@ function model.copy_state(towers)
     return state
 end
 
---- Puts weights into a model.
----@param towers two_tower.Model
+--- One tower of a state.
+---@param name "user"|"item"
 ---@param state table<string, tt.Tensor>
-function model.load_state(towers, state)
-    for _, entry in ipairs(PREFIX) do
-        local part = {}
-        for name, tensor in pairs(state) do
-            if name:sub(1, #entry[2]) == entry[2] then part[name] = tensor end
-        end
-        towers[entry[1]]:load_state_dict(part, entry[2])
+---@param sizes { inputs: integer, hidden: integer[], embedding_dim: integer } as the state's tensors have them
+---@return tt.Module
+function model.tower(name, state, sizes)
+    local prefix = PREFIX[name == "user" and 1 or 2][2]
+    local tower, part = layers(sizes.inputs, sizes.embedding_dim, sizes.hidden, 0, name .. "_tower"), {}
+    for key, tensor in pairs(state) do
+        if key:sub(1, #prefix) == prefix then part[key] = tensor end
     end
+    tower:load_state_dict(part, prefix)
+    return tower
 end
 
 --- SHA-256 over the raw little-endian float32 bytes of the tensors in order: what ties the artifacts together.

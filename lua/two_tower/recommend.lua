@@ -47,7 +47,7 @@ local function rank(loaded, set, data, profiles, options)
     local decided = data.decisions:join(profiles, { on = "user_id", how = "semi" })
     local payload = payloads.users(data, decided, profiles, now)
     local store = set:store("user", payload, loaded.scalers.user, loaded.vocabularies)
-    local vectors = nn.embed(checkpoints.model(loaded).user, store:matrix())
+    local vectors = nn.embed(checkpoints.tower(loaded, "user"), store:matrix())
 
     local users, videos = payload.frame.id, embeddings.video_id:cast("uuid")
     local known = columns.frame({

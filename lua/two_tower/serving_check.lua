@@ -95,7 +95,7 @@ function serving_check.run(db, source, options)
         local matrix = set:store("user", payloads.users(data, decided, profiles, now), loaded.scalers.user,
             loaded.vocabularies):matrix()
         local rows = matrix:to_dense():to_table()
-        local embeddings = nn.embed(checkpoints.model(loaded).user, matrix):to_table()
+        local embeddings = nn.embed(checkpoints.tower(loaded, "user"), matrix):to_table()
         for index, user in ipairs(users) do
             local input, names = serving.input(published, source:one("user", user), now)
             local result = compare(input, names, rows[index])

@@ -171,7 +171,7 @@ function stages.export(options)
         if not loaded.has_item_reference then
             log.info("the checkpoint has no reference times; they are written as null")
         end
-        local names = artifacts.export(options.artifacts, loaded, checkpoints.model(loaded), set, used)
+        local names = artifacts.export(options.artifacts, loaded, checkpoints.tower(loaded, "user"), set, used)
         for _, name in ipairs(names) do say_file(fs.join(options.artifacts, name)) end
     end)
 end
@@ -189,7 +189,7 @@ function stages.embeddings(db, options)
         local rows = #store
         local bar <close> = progress.bar({ total = rows, label = "embeddings", unit = "rows" })
         artifacts.write_embeddings(options.embeddings, data.videos.id, store:matrix(),
-            checkpoints.model(loaded).item, loaded.fingerprint, function(count) bar:update(count) end)
+            checkpoints.tower(loaded, "item"), loaded.fingerprint, function(count) bar:update(count) end)
         bar:close()
         say_file(options.embeddings, { { "rows", rows }, { "dim", loaded.embedding_dim } })
     end)

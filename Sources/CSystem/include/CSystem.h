@@ -32,6 +32,9 @@ int tt_terminal_columns(int fd);
 int tt_open_nameless(const char *folder);
 int tt_name_file(int fd, const char *path);
 
+// Tells the system to begin to bring a part of a file to disk, and does not wait for it.
+void tt_start_flush(int fd, int64_t offset, int64_t length);
+
 // Flushes a file's or folder's content to disk; 0, or errno.
 int tt_sync_path(const char *path);
 
