@@ -5,8 +5,8 @@ local fs = require "tt.fs"
 local hash = require "tt.hash"
 
 local folder = arg[0]:match("^(.*)/[^/]*$") or "."
-local support = dofile(folder .. "/support/shell.lua")
-local quote, program = support.quote, support.program
+local shell = dofile(folder .. "/support/shell.lua")
+local quote, program = shell.quote, shell.program
 
 local pipe, base
 -- The server's URL; started by the first test that needs it.
@@ -354,15 +354,12 @@ end)
 -- Runs code that waits for the server, interrupts it, and gives its output, status and how long it took to end.
 local function interrupt(code)
     local mark = fs.join(t.tmpdir(), "started")
-    local script = support.AWAIT .. string.format([[
+    local script = shell.AWAIT .. string.format([[
         %s -e %s & pid=$!
         await %s; sleep 0.5; start=$(date +%%s%%N); kill -INT $pid; wait $pid; status=$?
         echo "$(( ($(date +%%s%%N) - start) / 1000000 )) $status"]], quote(program),
         quote(("io.open('%s', 'w'):close() %s"):format(mark, code)), quote(mark))
-    local shell = assert(io.popen("exec 2>&1\n" .. script))
-    local output = shell:read("a")
-    shell:close()
-    local text, taken, status = output:match("^(.*)\n(%d+) (%d+)\n$")
+    local text, taken, status = shell.capture("exec 2>&1\n" .. script):match("^(.*)\n(%d+) (%d+)\n$")
     return text, tonumber(status), tonumber(taken)
 end
 
@@ -385,11 +382,8 @@ end)
 
 t.test("a script without requests does not load libcurl", function()
     local function loaded(code)
-        local shell = assert(io.popen(quote(program) .. " -e " .. quote(code
+        return (shell.capture(shell.words(program, "-e", code
             .. " for line in io.lines('/proc/self/maps') do if line:find('libcurl') then print('yes') break end end")))
-        local output = shell:read("a")
-        shell:close()
-        return output
     end
     t.equal(loaded("local h = tt.http.escape('x')"), "")
     t.equal(loaded("tt.http.client():close()"), "yes\n")

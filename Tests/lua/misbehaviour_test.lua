@@ -215,7 +215,7 @@ local OLD, NEW = inside("old/artifacts"), inside("new/artifacts")
 local CURRENT = { "old", "new", "current" }
 in_bucket("publish", {}, "new", { { "old", OLD }, { "current", OLD } }, CURRENT)
 in_bucket("publish, current/", {}, "new", { { "old", OLD }, { "current", OLD } }, CURRENT,
-    { path = "^/storage/v1/.*/current/" })
+    { path = "^/storage/v1/(object/copy$|.*/current/)" })
 in_bucket("publish, a large file", {}, "large", { { "old", OLD }, { "current", OLD } }, { "old", "large", "current" },
     { path = "^/storage/v1/upload/resumable" })
 local BOTH = { { "old", OLD }, { "new", NEW }, { "current", NEW } }

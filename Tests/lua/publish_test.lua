@@ -1,8 +1,8 @@
--- Publication against the development server: what ends up in the bucket, whatever happens on the way.
+-- Publication against the development server: what ends up in the bucket, whatever happens on the way. What concerns
+-- `current/` alone is in current_test.lua.
 local fs = require "tt.fs"
 local hash = require "tt.hash"
 local json = require "tt.json"
-local log = require "tt.log"
 local manifest = require "tt.manifest"
 local publication = require "two_tower.publication"
 local readers = require "two_tower.readers"
@@ -13,112 +13,18 @@ local versions = require "two_tower.versions"
 
 local here = fs.abspath(arg[0]:match("^(.*)/[^/]*$"))
 local root = fs.dirname(fs.dirname(here))
-local dev_server = dofile(here .. "/support/dev_server.lua")
-
 local shell = dofile(here .. "/support/shell.lua")
-local quote, capture, program = shell.quote, shell.capture, shell.program
+local quote, program = shell.quote, shell.program
 
-local function tt_run(environment, script, ...)
-    local words = shell.words(program, script:find("/") and root .. "/" .. script or root .. "/lua/" .. script, ...)
-    return capture(("cd %s && env -u SUPABASE_URL -u SUPABASE_SERVICE_ROLE_KEY %s %s")
-        :format(quote(here), environment, words))
-end
-
-local function run_well(...)
-    local output, status = tt_run("", ...)
-    assert(status == 0, output)
-    return output
-end
-
--- ---- bundles
-
-local folder <close> = fs.tempdir()
-local function inside(name) return fs.join(folder.path, name) end
-
-local SMALL = { "--set", "training.epochs=1", "--set", "artifacts.embedding_dim=8", "--set", "training.batch_size=256" }
-local database = "sqlite:" .. inside("demo.sqlite")
-run_well("demo.lua", "--db", database, "--users", "60", "--videos", "120", "--decisions", "1500")
-for index, name in ipairs { "one", "two" } do
-    run_well("pipeline.lua", "--db", database, "--artifacts", inside(name), "--checkpoint", inside("latest.pt"),
-        "--version", name, "--set", "seed=" .. index, table.unpack(SMALL))
-end
--- The second one carries more, of which one file goes in pieces.
-fs.write(inside("two/ort-wasm-simd-threaded.wasm"), ("\0asm"):rep(1700000))
-fs.write(inside("two/ort-wasm-simd-threaded.mjs"), "export default 1;\n")
-fs.mkdir(inside("two/more/deep"))
-fs.write(inside("two/more/deep/note.txt"), "a note\n")
-run_well("build_manifest.lua", "--artifacts-dir", inside("two"), "--version", "two")
-
-local function copy_of(name)
-    local copy = fs.join(t.tmpdir(), name)
-    os.execute(("cp -R %s %s"):format(quote(inside(name)), quote(copy)))
-    return copy
-end
-
--- ---- the server
-
-local server, reason = dev_server.start("tt_publish", inside("dev"), "--dim 8")
-local _ <close> = setmetatable({}, { __close = function() if server then server:stop() end end })
-
-local said = {}
-log.configure { json = true, output = function(line) said[#said + 1] = line end }
-local _ <close> = setmetatable({}, { __close = function() log.configure { json = false, output = false } end })
-
--- A test with an empty bucket and a project that does not wait long between tries.
-local function remote(name, run, public)
-    t.test(name, function()
-        if not server then t.skip(reason) end
-        server:faults {}
-        local project <close> = supabase.open { url = server.url, key = server.key, on_retry = function() end,
-            retry = { base_s = 0.01, max_s = 0.05 } }
-        local bucket = project:bucket(versions.BUCKET)
-        if bucket:info() then
-            local names = {}
-            for index, object in ipairs(bucket:list()) do names[index] = object.name end
-            bucket:remove(names)
-            project:request { method = "DELETE", url = "/storage/v1/bucket/" .. bucket.name }
-        end
-        if public == false then bucket:create { public = false } end
-        said = {}
-        run(project, bucket)
-        server:faults {}
-    end)
-end
-
-local function publish(project, artifacts, more)
-    local options = { project = project, artifacts = artifacts:find("/") and artifacts or inside(artifacts),
-        settle_s = 3 }
-    for key, value in pairs(more or {}) do options[key] = value end
-    return publication.publish(options)
-end
-
--- What a folder of the bucket holds, seen by itself: a version when it is that bundle and nothing else, "nothing",
--- "unannounced" for files without a manifest, otherwise what is wrong.
-local function held(bucket, name)
-    local base = versions.PREFIX .. "/" .. name
-    local objects, there = bucket:list(base), {}
-    if #objects == 0 then return "nothing" end
-    for _, object in ipairs(objects) do there[object.name:sub(#base + 2)] = true end
-    if not there["manifest.json"] then return "unannounced" end
-    there["manifest.json"] = nil
-    local content = json.decode(bucket:download(base .. "/manifest.json").body)
-    local scratch <close> = fs.tempdir()
-    for _, file in ipairs(content.files) do
-        if not there[file.path] then return file.path .. " is missing" end
-        there[file.path] = nil
-        local got = bucket:download(base .. "/" .. file.path, { save = fs.join(scratch.path, "x") })
-        if got.sha256 ~= file.sha256 then return file.path .. " differs" end
-    end
-    local extra = next(there)
-    return extra and extra .. " is too many" or content.model_version
-end
-
-local function state(bucket)
-    server:faults {}
-    return { held(bucket, "one"), held(bucket, "two"), held(bucket, "current") }
-end
-
-local function lines() return table.concat(said, "\n") end
+local stage <close> = dofile(here .. "/support/publishing.lua")("tt_publish")
+local server, database, tt_run, run_well, held = stage.server, stage.database, stage.run, stage.run_well, stage.held
+local SMALL = stage.SMALL
+local function inside(name) return stage:inside(name) end
+local function copy_of(name) return stage:copy_of(name) end
+local function remote(...) return stage:remote(...) end
+local function publish(...) return stage:publish(...) end
+local function state(bucket) return stage:state(bucket) end
+local function lines() return stage:lines() end
 
 -- ---- without a server
 
@@ -246,17 +152,8 @@ remote("from an empty bucket to a second version and back", function(project, bu
         t.ok(reads, entry.method .. " " .. entry.path)
     end
 
-    server:forget_requests()
     t.equal(publish(project, "two"), { version = "two", sent = 11, refreshed = true })
     t.equal(state(bucket), { "one", "two", "two" })
-    -- Every other file of current/ first, its manifest last; nothing is removed before.
-    local order = {}
-    for _, entry in ipairs(server:requests()) do
-        local path = entry.path:match("/current/(.*)$")
-        if entry.method == "POST" and path then order[#order + 1] = path end
-        if entry.method == "DELETE" then order[#order + 1] = "removed" end
-    end
-    t.equal({ order[#order], #order > 3 }, { "manifest.json", true })
 
     t.equal(publication.rollback { project = project, version = "one" }, { version = "one", refreshed = true })
     t.equal(state(bucket), { "one", "two", "one" })
@@ -266,30 +163,6 @@ remote("from an empty bucket to a second version and back", function(project, bu
     t.equal(held(bucket, "current"), "one")
     t.error("publication.unknown", publication.rollback, { project = project, version = "three" })
 end)
-
-remote("types and cache control fit each file", function(project, bucket)
-    publish(project, "two")
-    local expected = {
-        ["user_tower.onnx"] = "application/octet-stream", ["model_meta.json"] = "application/json",
-        ["video_embeddings.parquet"] = "application/vnd.apache.parquet", ["manifest.json"] = "application/json",
-        ["ort-wasm-simd-threaded.wasm"] = "application/wasm", ["ort-wasm-simd-threaded.mjs"] = "text/javascript",
-        ["more/deep/note.txt"] = "text/plain; charset=utf-8",
-    }
-    for path, kind in pairs(expected) do
-        local version = bucket:head("two-tower/v3/two/" .. path)
-        t.equal({ version.content_type, version.cache_control }, { kind, "max-age=31536000" }, path)
-        local current = bucket:head("two-tower/v3/current/" .. path)
-        t.equal({ current.content_type, current.cache_control },
-            { kind, path == "manifest.json" and "no-cache" or "max-age=60" }, path)
-    end
-end)
-
-remote("a private bucket is checked by download", function(project, bucket)
-    publish(project, "one")
-    t.equal(state(bucket), { "one", "nothing", "one" })
-    t.equal(bucket:info().public, false)
-    t.ok(lines():find('"by":"download"', 1, true), lines())
-end, false)
 
 remote("a version never changes", function(project, bucket)
     publish(project, "one")
@@ -406,48 +279,6 @@ for _, mood in ipairs { { "413" }, { "expired_token" }, { "503" }, { "duplicate_
     end)
 end
 
-remote("current/ is put back when its refresh fails", function(project, bucket)
-    publish(project, "one")
-    local function fails(code, rule)
-        server:faults { rule }
-        local problem = t.error(code, publish, project, "two")
-        t.ok(problem.message:find("current/ holds what it held before", 1, true), problem.message)
-        t.equal(state(bucket), { "one", "two", "one" })
-    end
-    local function at(path) return { method = "POST", path = "/current/" .. path, times = 1 } end
-    fails("supabase.too_large", { match = at("normalizer"), fault = "413" })
-    fails("supabase.auth", { match = at("ort.*mjs"), fault = "expired_token" })
-    fails("supabase.too_large", { match = at("manifest"), fault = "413" })
-    local six = at("manifest")
-    six.times = 6
-    fails("supabase.unavailable", { match = six, fault = "503" })
-    -- An answer that is lost each time: reading tells that it is done.
-    server:faults { { match = six, fault = "applied_then_reset" } }
-    publish(project, "two")
-    t.equal(state(bucket), { "one", "two", "two" })
-end)
-
-remote("current/ is left alone when its manifest may have been replaced", function(project, bucket)
-    publish(project, "one")
-    -- From the manifest on no answer comes through, whether it was stored or not.
-    for _, case in ipairs { { "applied_then_reset", "two" }, { "reset", "model_meta.json differs" } } do
-        server:faults { { match = { path = "/current/manifest", after = 1 }, fault = case[1] } }
-        local problem = t.error("http.incomplete", publish, project, "two")
-        t.ok(problem.message:find("or still that of 'one', cannot be told until this is run again", 1, true),
-            problem.message)
-        t.equal(state(bucket), { "one", "two", case[2] })
-        publish(project, "two")
-        t.equal(state(bucket), { "one", "two", "two" })
-        publication.rollback { project = project, version = "one" }
-    end
-end)
-
-remote("a first refresh that fails leaves current/ empty", function(project, bucket)
-    server:faults { { match = { method = "POST", path = "/current/manifest", times = 1 }, fault = "413" } }
-    t.error("supabase.too_large", publish, project, "one")
-    t.equal(state(bucket), { "one", "nothing", "nothing" })
-end)
-
 remote("a version that comes back damaged is not announced", function(project, bucket)
     local copy = copy_of("one")
     -- The file changes after it was checked; the bucket then has what the manifest does not list.
@@ -464,30 +295,6 @@ remote("a version that comes back damaged is not announced", function(project, b
     t.equal(bucket:exists("two-tower/v3/one/normalizer.json"), false)
     publish(project, "one")
     t.equal(state(bucket), { "one", "nothing", "one" })
-end)
-
-remote("what readers still get is waited for, what another publisher wrote is not", function(project, bucket)
-    -- A cache on the way does not know the file yet.
-    server:faults { { match = { path = "/public/.*/current/model_meta", times = 2 }, fault = "storage_wrapped",
-        args = { status = 404 } } }
-    publish(project, "one")
-    t.equal(server:fired(), { 2 })
-    t.ok(lines():find("waiting for caches on the way", 1, true), lines())
-    t.equal(state(bucket), { "one", "nothing", "one" })
-    local _, files = versions.read_manifest(fs.read(inside("two/manifest.json")), "two")
-    local target <close> = versions.open { project = project }
-    local pointer = { files[#files] }
-    local before = hash.sha256_file(inside("one/manifest.json"))
-    local view = readers.view(target, { public = true, settle_s = 0 })
-    t.error("publication.stale", view.await, view, pointer, before)
-    t.error("publication.overtaken", view.await, view, pointer, "another")
-    t.error("publication.stale", view.await, view, { { path = "none.json", sha256 = "x", size = 1 } })
-    local behind = readers.view(target, { public = false, settle_s = 0 })
-    server:faults { { match = { path = "/current/none" }, fault = "500" } }
-    local stale = t.error("publication.stale", view.await, view, { { path = "none.json", sha256 = "x", size = 1 } })
-    t.ok(stale.message:find("no bytes (HTTP 500: Internal Server Error) of none.json", 1, true), stale.message)
-    server:faults {}
-    t.error("publication.stale", behind.await, behind, { { path = "none.json", sha256 = "x", size = 1 } })
 end)
 
 -- ---- list, verify, prune

@@ -2,6 +2,7 @@
 local fs = require "tt.fs"
 local hash = require "tt.hash"
 local http = require "tt.http"
+local requests = require "tt.storage_requests"
 local resumable = require "tt.storage_resumable"
 local storage = require "tt.storage"
 local supabase = require "tt.supabase"
@@ -11,7 +12,7 @@ local here = arg[0]:match("^(.*)/[^/]*$")
 local dev_server = dofile(here .. "/support/dev_server.lua")
 
 t.test("hidden statuses decide over another try", function()
-    local function again(status, text) return storage.retry_when { status = status, body = text } end
+    local function again(status, text) return requests.retry_when { status = status, body = text } end
     t.equal(again(400, '{"statusCode":"429","error":"SlowDown","message":"x"}'), true)
     t.equal(again(400, '{"statusCode":503,"error":"x","message":"x"}'), true)
     t.equal(again(400, '{"statusCode":"544","error":"DatabaseTimeout","message":"x"}'), true)
@@ -24,10 +25,10 @@ t.test("hidden statuses decide over another try", function()
 end)
 
 t.test("a listing that could be followed for ever is refused", function()
-    local requests = 0
+    local listings = 0
     local function listing(entry)
         local project = { send = function(_, spec)
-            requests = requests + 1
+            listings = listings + 1
             local is_page = spec.json.offset == 0
             return { status = 200, json = function() return is_page and { entry } or {} end }
         end }
@@ -38,9 +39,9 @@ t.test("a listing that could be followed for ever is refused", function()
     listing({ name = "x/y", id = "1" })
     listing({ id = "1" })
     listing("x")
-    requests = 0
+    listings = 0
     listing({ name = ("x"):rep(100) })
-    t.equal(requests, 11)
+    t.equal(listings, 11)
 end)
 
 t.test("an answer that is neither an object nor a list is told", function()
@@ -50,6 +51,28 @@ t.test("an answer that is neither an object nor a list is told", function()
     for _, ask in ipairs { bucket.list, bucket.info, bucket.head, function() bucket:remove { "a" } end } do
         local problem = t.error("supabase.rejected", ask, bucket, "a")
         t.equal(problem.message, "http://x/y: the answer is neither an object nor a list")
+    end
+end)
+
+t.test("a copy has the mark that its answer tells, if it does", function()
+    local function mark_of(body)
+        local project = { each = function(_, next_request)
+            return function()
+                local request = next_request()
+                local function content() return tt.json.decode(body) end
+                return request, request and { status = 200, attempts = 1, json = content }
+            end
+        end }
+        local marks = {}
+        storage.bucket(project, "things"):copy({ { from = "a", to = "b" } }, { on_done = function(item, etag)
+            marks[#marks + 1] = item.to .. " " .. tostring(etag)
+        end })
+        return marks
+    end
+    t.equal(mark_of '{"Key":"things/b","metadata":{"eTag":"\\"abc\\""}}', { "b abc" })
+    for _, body in ipairs { '{"Key":"things/b"}', '{"Key":"things/b","metadata":null}', "7", "no JSON",
+        '{"metadata":{"eTag":null}}' } do
+        t.equal(mark_of(body), { "b nil" })
     end
 end)
 
@@ -251,6 +274,77 @@ remote("an upload whose answer was lost is no conflict, another one's object is"
     bucket:upload("lost/a", { bytes = "mine", accept_equal = true })
     t.error("supabase.conflict", bucket.upload, bucket, "lost/a", { bytes = "other", accept_equal = true })
     t.equal(bucket:download("lost/a").body, "mine")
+end)
+
+-- What a download tells of an object, but for its marks.
+local function told(bucket, path)
+    local content = bucket:download(path)
+    return { content.body, content.content_type, content.cache_control }
+end
+
+remote("a copy has the same bytes, and its own type and cache control where they are given", function(bucket)
+    bucket:upload("copies/a", { bytes = "first", content_type = "application/json", cache_control = 31536000 })
+    local done = {}
+    bucket:copy({ { from = "copies/a", to = "copies/same" },
+        { from = "copies/a", to = "copies/short", cache_control = 60 },
+        { from = "copies/a", to = "copies/odd b+c", cache_control = 0, content_type = "text/plain" },
+    }, { on_done = function(item) done[#done + 1] = item.to end })
+    table.sort(done)
+    t.equal(done, { "copies/odd b+c", "copies/same", "copies/short" })
+    t.equal(told(bucket, "copies/same"), { "first", "application/json", "max-age=31536000" })
+    t.equal(told(bucket, "copies/short"), { "first", "application/json", "max-age=60" })
+    t.equal(told(bucket, "copies/odd b+c"), { "first", "text/plain", "no-cache" })
+    t.equal(told(bucket, "copies/a"), { "first", "application/json", "max-age=31536000" })
+    -- Nothing but a small request goes over the line for each.
+    for _, entry in ipairs(asked("POST", "/object/copy$")) do t.ok(entry.request_bytes < 300) end
+    t.equal(#asked("POST", "/object/copy$"), 3)
+end)
+
+remote("a copy replaces nothing unless that is asked for", function(bucket)
+    bucket:upload_all { { path = "copies/new", bytes = "new" }, { path = "copies/old", bytes = "old" } }
+    local problem = t.error("supabase.conflict", bucket.copy, bucket, { { from = "copies/new", to = "copies/old" } })
+    t.equal({ problem.details.status, problem.details.code }, { 409, "Duplicate" })
+    t.equal(bucket:download("copies/old").body, "old")
+    bucket:copy { { from = "copies/new", to = "copies/old", upsert = true } }
+    t.equal(bucket:download("copies/old").body, "new")
+    problem = t.error("supabase.not_found", bucket.copy, bucket, { { from = "copies/none", to = "copies/x" } })
+    t.equal({ problem.details.status, problem.details.message }, { 404, "Object not found" })
+    t.error("supabase.rejected", bucket.copy, bucket, { { from = "copies/new", to = "日本" } })
+    t.equal(bucket:exists("copies/x"), false)
+end)
+
+remote("a copy is tried again, and one whose answer was lost is no conflict", function(_, project)
+    local bucket = project:bucket("things")
+    bucket:upload_all { { path = "again/a", bytes = "a", upsert = true }, { path = "again/b", bytes = "b" } }
+    for index, fault in ipairs { "429", "503", "reset", "applied_then_reset", "storage_wrapped" } do
+        server:faults { { match = { path = "/object/copy$", times = 2 }, fault = fault, args = { retry_after = 0 } } }
+        bucket:copy { { from = "again/a", to = "again/to" .. index } }
+        t.equal(server:fired(), { 2 })
+        t.equal(bucket:download("again/to" .. index).body, "a")
+    end
+    -- The first try is lost before it does anything; what is there is not ours.
+    server:faults { { match = { path = "/object/copy$", times = 1 }, fault = "500" } }
+    t.error("supabase.conflict", bucket.copy, bucket, { { from = "again/b", to = "again/a" } })
+    t.equal(bucket:download("again/a").body, "a")
+    server:faults { { match = { path = "/object/copy$" }, fault = "503" } }
+    server:forget_requests()
+    t.error("supabase.unavailable", bucket.copy, bucket, { { from = "again/b", to = "again/c" } })
+    t.equal(#asked("POST", "/object/copy$"), 6)
+end)
+
+remote("after a copy that fails those under way are waited for, and no other begins", function(bucket)
+    local items = {}
+    for index = 1, 9 do
+        bucket:upload("group/" .. index, { bytes = tostring(index), upsert = true })
+        items[index] = { from = "group/" .. index, to = "grouped/" .. index }
+    end
+    bucket:remove { "grouped/1" }
+    server:forget_requests()
+    server:faults { { match = { path = "/object/copy$", nth = 2 }, fault = "413" } }
+    t.error("supabase.too_large", bucket.copy, bucket, items, { parallel = 3 })
+    local begun = #asked("POST", "/object/copy$")
+    t.ok(begun >= 3 and begun < 9, begun)
+    t.equal(#bucket:list("grouped"), begun - 1)
 end)
 
 remote("what does not pass ends with the last answer, and is not asked for ever", function(bucket)

@@ -272,6 +272,17 @@ t.test("a key tells its role", function()
     for _, key in ipairs { "plain", "a.b.c", "eyJh.e30.x", "..", "eyJh.bm90IGpzb24.x" } do t.equal(role(key), nil) end
 end)
 
+t.test("a key tells until when it is good", function()
+    local function expires(key) return opened("https://x.supabase.co", key):expires_at() end
+    t.equal(expires("eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjQxMDI0NDQ4MDB9.c2ln"), 4102444800000000)
+    t.equal(expires("eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3MDAwMDAwMDAuNX0.c2ln"), 1700000000000000)
+    -- No moment, a text for one, one beyond all, and keys that are no tokens.
+    for _, key in ipairs { "eyJh.eyJyb2xlIjoiYW5vbiJ9.x", "eyJh.eyJleHAiOiJzb29uIn0.x", "eyJh.eyJleHAiOjFlMzB9.x",
+        "sb_secret_x", "plain", "eyJh.bm90IGpzb24.x" } do
+        t.equal(expires(key), nil, key)
+    end
+end)
+
 -- ---- against the development server
 
 local folder <close> = fs.tempdir()

@@ -395,6 +395,7 @@ def check_storage(check, project):
     check.raises("copy onto an object", StorageApiError, lambda: bucket.copy(
         "two-tower/v3/a/manifest.json", "two-tower/v3/current/user_tower.onnx"), status="409", code="Duplicate")
     check.raises("copy of nothing", StorageApiError, lambda: bucket.copy("nope", "x"), status="404", code="not_found")
+    check_copies(check, project, bucket, plain)
     bucket.move("two-tower/v3/current/user_tower.onnx", "moved.onnx")
     check.same("move", (bucket.exists("two-tower/v3/current/user_tower.onnx"), bucket.download("moved.onnx") == data),
                (False, True))
@@ -428,6 +429,43 @@ def check_storage(check, project):
     answer = httpx.get(project.url + path, trust_env=False)
     check.same("without authorization", (answer.status_code, answer.json()["message"]),
                (400, "headers should have required property 'authorization'"))
+
+
+def check_copies(check, project, bucket, plain):
+    """What the client does not ask for: copies over an object, and with a type and cache control of their own."""
+    source, name = "two-tower/v3/a/manifest.json", "two-tower/v3/current/manifest.json"
+
+    def copy(upsert, headers=None, **more):
+        return project.http.post("/storage/v1/object/copy", headers={"x-upsert": upsert, **(headers or {})}, json={
+            "bucketId": "model-artifacts", "sourceKey": source, "destinationKey": name, **more})
+
+    def seen():
+        answer, info = plain.get(bucket.get_public_url(name).rstrip("?")), bucket.info(name)
+        return (answer.headers["content-type"], answer.headers["cache-control"], info["content_type"],
+                info["cache_control"], info["metadata"])
+
+    rule = {"cacheControl": "max-age=60", "mimetype": "text/plain"}
+    bucket.upload(source, b"1", {"content-type": "application/json", "upsert": "true", "metadata": {"of": source}})
+    as_source = ("application/json", "max-age=3600") * 2 + ({"of": source},)
+    answer = copy("false", metadata=rule).json()
+    check.same("a copy's answer", (answer["Key"], answer["Id"] == answer["id"], answer["name"], answer["metadata"]["size"]),
+               (f"model-artifacts/{name}", True, name, 1))
+    check.same("metadata is not heeded unless the source's is declined", seen(), as_source)
+    answer = copy("false", metadata=rule, copyMetadata=False)
+    check.same("a copy onto an object, plain", (answer.status_code, answer.json()["statusCode"]), (400, "409"))
+    own = base64.b64encode(b'{"own": 1}').decode()
+    check.same("a copy over an object", (copy("true", {"x-metadata": own}, metadata=rule, copyMetadata=False).status_code,
+               seen()), (200, ("text/plain", "max-age=60", "text/plain", "max-age=60", {"own": 1})))
+    copy("true", metadata={"cacheControl": "no-cache"}, copyMetadata=False)
+    check.same("what is not named stays the source's", seen(), ("application/json", "no-cache") * 2 + (None,))
+    project.http.post("/_dev/faults", json=[{"match": {"path": "/object/copy$"}, "fault": "copy_serves_source"}])
+    copy("true", metadata=rule, copyMetadata=False)
+    project.http.delete("/_dev/faults")
+    check.same("a service whose copies are served as their source", seen(),
+               ("application/json", "max-age=3600", "text/plain", "max-age=60", None))
+    check.same("a body without a key", (answer := project.http.post("/storage/v1/object/copy", json={
+        "bucketId": "model-artifacts", "sourceKey": source})).json()["message"],
+        "body must have required property 'destinationKey'")
 
 
 def check_resumable(check, project):

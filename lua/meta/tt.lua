@@ -147,8 +147,14 @@ tt.sql = require "tt.sql"
 --- Buckets of objects of a Supabase project.
 tt.storage = require "tt.storage"
 
+--- What every request to a bucket has: address, tries, errors.
+tt.storage_requests = require "tt.storage_requests"
+
 --- Large objects in pieces, which go on after a break.
 tt.storage_resumable = require "tt.storage_resumable"
+
+--- Objects that are sent to a bucket, or copied inside of it.
+tt.storage_writes = require "tt.storage_writes"
 
 --- A Supabase project: its tables, functions and buckets.
 tt.supabase = require "tt.supabase"

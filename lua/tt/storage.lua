@@ -1,14 +1,13 @@
 ---@meta tt.storage
 
--- Buckets of objects in a Supabase project: listings, uploads (resumable where they are large), downloads with their
--- SHA-256, removal. The service hides real statuses behind HTTP 400; they are decoded for errors and for retries.
+-- Buckets of objects in a Supabase project: listings, uploads (resumable where they are large), copies inside of a
+-- bucket, downloads with their SHA-256, removal.
 
 local errors = require "tt.supabase_errors"
 local fs = require "tt.fs"
-local hash = require "tt.hash"
-local http = require "tt.http"
-local resumable = require "tt.storage_resumable"
+local requests = require "tt.storage_requests"
 local time = require "tt.time"
+local writes = require "tt.storage_writes"
 
 ---@class tt.storage
 local storage = {}
@@ -37,6 +36,13 @@ Bucket.__name = "tt.storage.Bucket"
 ---@field accept_equal? boolean an object of this name that holds the same bytes is no conflict (default: false)
 ---@field on_progress? fun(sent: integer, total: integer) called as bytes are stored
 
+---@class tt.storage.Copy
+---@field from string
+---@field to string
+---@field content_type? string (default: as the other's)
+---@field cache_control? integer as for an upload (default: as the other's)
+---@field upsert? boolean replace an object of this name (default: false)
+
 ---@class tt.storage.Download
 ---@field sha256 string of the content, in hexadecimal
 ---@field size integer bytes
@@ -51,66 +57,9 @@ local PAGE = 100
 local LONGEST_NAME = 1024
 -- Objects removed by one request.
 local REMOVED = 100
--- Longest time of one transfer, however slow the line; one that stands still ends sooner.
-local TRANSFER_S = 3600
--- Statuses that pass; 423 is a resumable upload that another connection still holds, 544 a database that was slow.
-local PASSING = { [408] = true, [423] = true, [429] = true, [500] = true, [502] = true, [503] = true, [504] = true,
-    [544] = true }
-
--- Requests
-
-local function escaped(path)
-    local parts = {}
-    for part in (path .. "/"):gmatch("(.-)/") do parts[#parts + 1] = http.escape(part) end
-    return table.concat(parts, "/")
-end
-
-local function object_url(bucket, kind, path)
-    return ("/storage/v1/object/%s%s/%s"):format(kind, escaped(bucket.name), escaped(path))
-end
-
---- Decides over another try by the status that the body tells; for requests of one's own to a bucket's public address.
----
---- ```lua
---- local hidden = { status = 400, body = '{"statusCode":"503","error":"SlowDown","message":"later"}' }
---- assert(tt.storage.retry_when(hidden) == true)
---- assert(tt.storage.retry_when { status = 400, body = '{"statusCode":"404","error":"not_found"}' } == false)
---- ```
----@param response table an answer of `tt.http` that is no success
----@return boolean? again nil: as the client's own rule says
-function storage.retry_when(response)
-    local problem = errors.problem(response)
-    if not problem or problem.details.status == response.status and response.status ~= 423 then return nil end
-    return PASSING[problem.details.status] or false
-end
-
-local function raise(problem, level) tt.error(problem.code, problem.message, problem.details, level + 1) end
-
--- Sends one request; gives the answer, and what is wrong with it.
-local function try(bucket, spec)
-    spec.retry_when = storage.retry_when
-    local response = bucket.project:send(spec)
-    return response, errors.problem(response, spec)
-end
-
-local function send(bucket, spec)
-    local response, problem = try(bucket, spec)
-    if problem then raise(problem, 3) end
-    return response
-end
-
--- The JSON of an answer, which is an object or a list.
-local function content_of(response)
-    local content = response:json()
-    if type(content) ~= "table" then
-        tt.error("supabase.rejected", ("%s: the answer is neither an object nor a list"):format(response.url),
-            { url = response.url }, 3)
-    end
-    return content
-end
 
 local function send_json(bucket, method, url, value)
-    return content_of(send(bucket, { method = method, url = url, json = value, idempotent = true }))
+    return requests.content(requests.send(bucket, { method = method, url = url, json = value, idempotent = true }))
 end
 
 --- Gives a bucket of a project, as `project:bucket` does. Nothing is sent yet.
@@ -142,10 +91,11 @@ end
 ---@return { public: boolean, file_size_limit: integer?, allowed_mime_types: string[]? }? info nil when there is no such
 ---  bucket
 function Bucket:info()
-    local response, problem = try(self, { method = "GET", url = "/storage/v1/bucket/" .. escaped(self.name) })
+    local response, problem = requests.try(self,
+        { method = "GET", url = "/storage/v1/bucket/" .. requests.escaped(self.name) })
     if problem and problem.code == "supabase.not_found" then return nil end
-    if problem then raise(problem, 2) end
-    return content_of(response)
+    if problem then requests.raise(problem, 2) end
+    return requests.content(response)
 end
 
 --- Makes the bucket if it is not there; one that is there stays as it is.
@@ -161,20 +111,16 @@ end
 ---@return boolean created
 function Bucket:create(opts)
     if self:info() then return false end
-    local _, problem = try(self, {
+    local _, problem = requests.try(self, {
         method = "POST", url = "/storage/v1/bucket", idempotent = true,
         json = { id = self.name, name = self.name, public = opts and opts.public == true },
     })
     -- Somebody else was faster, or an earlier try did it.
-    if problem and problem.code ~= "supabase.conflict" then raise(problem, 2) end
+    if problem and problem.code ~= "supabase.conflict" then requests.raise(problem, 2) end
     return problem == nil
 end
 
 -- Listings
-
-local function unquoted(etag)
-    return type(etag) == "string" and etag:gsub("^W/", ""):gsub('"', "") or nil
-end
 
 local function text(value) return type(value) == "string" and value or nil end
 
@@ -182,7 +128,7 @@ local function object_of(name, entry)
     local metadata = type(entry.metadata) == "table" and entry.metadata or {}
     return {
         name = name, size = math.tointeger(tonumber(metadata.size)) or 0, content_type = text(metadata.mimetype),
-        cache_control = text(metadata.cacheControl), etag = unquoted(metadata.eTag),
+        cache_control = text(metadata.cacheControl), etag = requests.etag(metadata.eTag),
         created_at = time.parse(text(entry.created_at) or ""), updated_at = time.parse(text(entry.updated_at) or ""),
     }
 end
@@ -203,7 +149,7 @@ end
 local function collect(bucket, folder, found)
     local offset, folders = 0, {}
     repeat
-        local page = send_json(bucket, "POST", "/storage/v1/object/list/" .. escaped(bucket.name), {
+        local page = send_json(bucket, "POST", "/storage/v1/object/list/" .. requests.escaped(bucket.name), {
             prefix = folder, limit = PAGE, offset = offset, sortBy = { column = "name", order = "asc" },
         })
         for _, entry in ipairs(page) do
@@ -249,13 +195,13 @@ end
 ---@param path string
 ---@return tt.storage.Object? object nil when there is none of this name
 function Bucket:head(path)
-    local response, problem = try(self, { method = "GET", url = object_url(self, "info/", path) })
+    local response, problem = requests.try(self, { method = "GET", url = requests.address(self, "info/", path) })
     if problem and problem.code == "supabase.not_found" then return nil end
-    if problem then raise(problem, 2) end
-    local entry = content_of(response)
+    if problem then requests.raise(problem, 2) end
+    local entry = requests.content(response)
     return {
         name = path, size = math.tointeger(tonumber(entry.size)) or 0, content_type = text(entry.content_type),
-        cache_control = text(entry.cache_control), etag = unquoted(entry.etag),
+        cache_control = text(entry.cache_control), etag = requests.etag(entry.etag),
         created_at = time.parse(text(entry.created_at) or ""),
         updated_at = time.parse(text(entry.last_modified) or text(entry.updated_at) or ""),
     }
@@ -282,17 +228,17 @@ function Bucket:exists(path) return self:head(path) ~= nil end
 --- ```
 ---@param path string
 ---@return string url
-function Bucket:public_url(path) return self.project:url() .. object_url(self, "public/", path) end
+function Bucket:public_url(path) return self.project:url() .. requests.address(self, "public/", path) end
 
 -- Downloads
 
 local function download_request(bucket, path, opts)
     return {
-        method = "GET", url = object_url(bucket, "authenticated/", path), sha256 = true, save = opts.save,
+        method = "GET", url = requests.address(bucket, "authenticated/", path), sha256 = true, save = opts.save,
         -- A name in the query that nobody has asked for before, and the header: no cache answers for the bucket.
         query = opts.fresh and { { "fresh", tostring(time.now()) } } or nil,
-        headers = opts.fresh and { ["cache-control"] = "no-cache" } or nil, retry_when = storage.retry_when,
-        timeout_s = TRANSFER_S,
+        headers = opts.fresh and { ["cache-control"] = "no-cache" } or nil, retry_when = requests.retry_when,
+        timeout_s = requests.TRANSFER_S,
     }
 end
 
@@ -300,7 +246,7 @@ local function downloaded(response, opts)
     return {
         sha256 = response.sha256, size = opts.save and fs.stat(opts.save).size or #response.body, body = response.body,
         content_type = response.headers["content-type"], cache_control = response.headers["cache-control"],
-        etag = unquoted(response.headers.etag),
+        etag = requests.etag(response.headers.etag),
     }
 end
 
@@ -321,7 +267,7 @@ end
 ---@return tt.storage.Download
 function Bucket:download(path, opts)
     opts = opts or {}
-    return downloaded(send(self, download_request(self, path, opts)), opts)
+    return downloaded(requests.send(self, download_request(self, path, opts)), opts)
 end
 
 --- Reads several objects, some at once.
@@ -338,14 +284,14 @@ end
 ---@return tt.storage.Download[] contents in the order of the items
 function Bucket:download_all(items, opts)
     opts = opts or {}
-    local requests, index_of, contents = {}, {}, {}
+    local asked, index_of, contents = {}, {}, {}
     for index, item in ipairs(items) do
-        requests[index] = download_request(self, item.path, { save = item.save, fresh = opts.fresh })
-        index_of[requests[index]] = index
+        asked[index] = download_request(self, item.path, { save = item.save, fresh = opts.fresh })
+        index_of[asked[index]] = index
     end
-    for request, response in self.project:each(requests, { parallel = opts.parallel or 4 }) do
+    for request, response in self.project:each(asked, { parallel = opts.parallel or 4 }) do
         local problem = errors.problem(response, request)
-        if problem then raise(problem, 2) end
+        if problem then requests.raise(problem, 2) end
         local index = index_of[request]
         contents[index] = downloaded(response, items[index])
         if opts.on_done then opts.on_done(items[index], contents[index]) end
@@ -353,63 +299,7 @@ function Bucket:download_all(items, opts)
     return contents
 end
 
--- Uploads
-
-local function checked(item)
-    if (item.file == nil) == (item.bytes == nil) then
-        tt.error("argument", "an upload needs either 'file' or 'bytes'", nil, 3)
-    end
-    local status = item.file and fs.stat(item.file)
-    if item.file and not (status and status.kind == "file") then
-        tt.error("fs.not_found", ("'%s' is no file"):format(item.file), { path = item.file }, 3)
-    end
-    return status and status.size or #item.bytes
-end
-
-local function upload_request(bucket, path, item)
-    local seconds = item.cache_control or 3600
-    return {
-        method = "POST", url = object_url(bucket, "", path), file = item.file, body = item.bytes,
-        -- The same bytes under the same name: sending them again does no harm.
-        idempotent = true, retry_when = storage.retry_when, timeout_s = TRANSFER_S,
-        headers = {
-            ["content-type"] = item.content_type or "application/octet-stream",
-            ["cache-control"] = seconds == 0 and "no-cache" or ("max-age=%d"):format(seconds),
-            ["x-upsert"] = item.upsert and "true" or "false",
-        },
-    }
-end
-
--- Whether the bucket holds these bytes under this name.
-local function holds(bucket, path, item)
-    local folder <close> = fs.tempdir()
-    local ok, content = pcall(bucket.download, bucket, path, { save = fs.join(folder.path, "content"), fresh = true })
-    if not ok and content.code == "supabase.not_found" then return false end
-    if not ok then error(content, 0) end
-    return content.sha256 == (item.file and hash.sha256_file(item.file) or hash.sha256(item.bytes))
-end
-
--- What is wrong with the answer to an upload; nil when nothing is. A try whose answer was lost may have stored the
--- object; then the next one finds it there, which is no conflict.
-local function problem_of(bucket, path, item, response, request)
-    local problem = errors.problem(response, request)
-    local forgivable = problem and problem.code == "supabase.conflict"
-        and (response.attempts > 1 or item.accept_equal)
-    if forgivable and holds(bucket, path, item) then return nil end
-    return problem
-end
-
-local function upload_large(bucket, path, item, size)
-    local ok, certain = pcall(resumable.upload, bucket, path, item,
-        { size = size, retry_when = storage.retry_when, timeout_s = TRANSFER_S })
-    local is_conflict = not ok and type(certain) == "table" and certain.code == "supabase.conflict"
-    if ok and certain or is_conflict and item.accept_equal and holds(bucket, path, item) then return end
-    if not ok then error(certain, 0) end
-    if not holds(bucket, path, item) then
-        tt.error("supabase.conflict", ("'%s' in bucket '%s' holds other bytes than were sent: something else wrote it "
-            .. "at the same time"):format(path, bucket.name), { path = path, bucket = bucket.name }, 3)
-    end
-end
+-- Writing
 
 --- Stores an object. Above 6 MiB it goes by the resumable protocol: after a break it continues where the server is.
 ---
@@ -426,12 +316,7 @@ end
 ---@param path string
 ---@param item tt.storage.Upload
 function Bucket:upload(path, item)
-    local size = checked(item)
-    if size > resumable.CHUNK then return upload_large(self, path, item, size) end
-    local request = upload_request(self, path, item)
-    local problem = problem_of(self, path, item, self.project:send(request), request)
-    if problem then raise(problem, 2) end
-    if item.on_progress then item.on_progress(size, size) end
+    writes.upload(self, { setmetatable({ path = path }, { __index = item }) })
 end
 
 --- Stores several objects, some at once; large ones after the others, each by itself.
@@ -445,44 +330,28 @@ end
 --- stored or not.
 ---@param items tt.storage.Upload[] each with `path`, its name in the bucket
 ---@param opts? { parallel?: integer, on_done?: fun(item: table) } parallel: how many at once (default: 4)
-function Bucket:upload_all(items, opts)
-    opts = opts or {}
-    local small, sizes, item_of, large, failed = {}, {}, {}, {}, nil
-    for _, item in ipairs(items) do
-        sizes[item] = checked(item)
-        local list = sizes[item] > resumable.CHUNK and large or small
-        list[#list + 1] = item
-    end
-    local function done(item)
-        if opts.on_done then opts.on_done(item) end
-    end
-    local index = 0
-    local function next_request()
-        index = index + 1
-        local item = small[index]
-        if failed or not item then return nil end
-        local request = upload_request(self, item.path, item)
-        item_of[request] = item
-        return request
-    end
-    -- After a failure those under way are waited for: one that was given up could still be stored later, over what the
-    -- caller does next.
-    for request, response in self.project:each(next_request, { parallel = opts.parallel or 4 }) do
-        local item = item_of[request]
-        local problem = problem_of(self, item.path, item, response, request)
-        if problem then
-            failed = failed or problem
-        else
-            if item.on_progress then item.on_progress(sizes[item], sizes[item]) end
-            done(item)
-        end
-    end
-    if failed then raise(failed, 2) end
-    for _, item in ipairs(large) do
-        self:upload(item.path, item)
-        done(item)
-    end
-end
+function Bucket:upload_all(items, opts) writes.upload(self, items, opts) end
+
+--- Copies objects of the bucket inside of it, some at once: their bytes do not travel. A copy is as the other object in
+--- all but what is asked for; with a type or cache control of its own it does not take over metadata that somebody has
+--- attached. Services before 2025 do not heed that type and cache control, and not all later ones show them to readers:
+--- who depends on them looks at what a download says.
+---
+--- ```lua
+--- local project <close> = tt.supabase.open { url = "http://127.0.0.1:9", key = "k", retry = false }
+--- assert(not pcall(function()
+---     project:bucket("models"):copy { { from = "v2/a.json", to = "now/a.json", cache_control = 60, upsert = true } }
+--- end)) -- nobody listens there
+--- ```
+---
+--- Raises what `project:request` does, for the first that fails, when those under way have ended:
+--- `supabase.not_found` when there is nothing to copy, or a service that cannot, `supabase.conflict` when an object of
+--- the new name is there and `upsert` is not set.
+---@param items tt.storage.Copy[]
+---@param opts? { parallel?: integer, on_done?: fun(item: tt.storage.Copy, etag: string?) } parallel: how many at once
+---  (default: 4); on_done: gets the copy's mark, which may be another than that of an object sent in pieces, where the
+---  service tells it
+function Bucket:copy(items, opts) writes.copy(self, items, opts) end
 
 --- Removes objects; those that are not there are no error.
 ---
@@ -498,7 +367,7 @@ function Bucket:remove(paths)
     local removed = 0
     for first = 1, #paths, REMOVED do
         local batch = table.move(paths, first, math.min(first + REMOVED - 1, #paths), 1, {})
-        removed = removed + #send_json(self, "DELETE", "/storage/v1/object/" .. escaped(self.name),
+        removed = removed + #send_json(self, "DELETE", "/storage/v1/object/" .. requests.escaped(self.name),
             { prefixes = batch })
     end
     return removed

@@ -155,6 +155,13 @@ local function base64url(text)
     return table.concat(bytes)
 end
 
+-- What the key says of itself, where it is a JSON Web Token.
+local function claims_of(key)
+    local payload = key:match("^[%w_-]+%.([%w_-]+)%.[%w_-]*$")
+    local ok, claims = pcall(json.decode, payload and base64url(payload) or "")
+    return ok and type(claims) == "table" and claims or {}
+end
+
 --- Tells the role that the key claims to have, for a warning before it finds nothing: with the public key row-level
 --- security hides rows without a word.
 ---
@@ -167,9 +174,21 @@ function Project:role()
     local key = parts(self).key
     if key:match("^sb_publishable_") then return "anon" end
     if key:match("^sb_secret_") then return "service_role" end
-    local payload = key:match("^[%w_-]+%.([%w_-]+)%.[%w_-]*$")
-    local ok, claims = pcall(json.decode, payload and base64url(payload) or "")
-    return ok and type(claims) == "table" and type(claims.role) == "string" and claims.role or nil
+    local role = claims_of(key).role
+    return type(role) == "string" and role or nil
+end
+
+--- Tells until when the key is good, for who is about to begin what must not stop half-way.
+---
+--- ```lua
+--- local project = tt.supabase.open { url = "http://localhost:54321", key = "eyJh.eyJleHAiOjQxMDI0NDQ4MDB9.x" }
+--- assert(tt.time.format(project:expires_at()) == "2100-01-01T00:00:00Z")
+--- ```
+---@return integer? moment microseconds since 1970, UTC; nil when the key does not tell
+function Project:expires_at()
+    local seconds = claims_of(parts(self).key).exp
+    if not math.type(seconds) or math.abs(seconds) > 9e12 then return nil end
+    return math.tointeger(seconds // 1) * 1000000
 end
 
 --- Closes the project's connections. Closing twice is fine.

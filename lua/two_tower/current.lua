@@ -1,4 +1,6 @@
---- `current/`, the one folder of the bucket that moves. Readers take its manifest first, so it is written last.
+--- `current/`, the one folder of the bucket that moves. Readers take its manifest first, so it is written last. Its
+--- other files are copied from the version inside of the bucket, where they lie already: while that goes on, readers
+--- meet files of two versions, so it should not take the time of an upload.
 
 local fs = require("tt.fs")
 local json = require("tt.json")
@@ -10,8 +12,67 @@ local versions = require("two_tower.versions")
 local current = {}
 
 local CURRENT, MANIFEST = versions.CURRENT, versions.MANIFEST
+-- How long the key must be good for when current/ is about to change: one that expires half-way cannot put back either.
+local KEY_S = 300
+-- How a service says that it does not copy at all, not this object, or not over another one.
+local REFUSALS = { ["supabase.not_found"] = true, ["supabase.rejected"] = true, ["supabase.too_large"] = true,
+    ["supabase.conflict"] = true }
 
 local function say(message, fields) log.info(message, json.object(fields)) end
+
+-- ---- copying
+
+-- Some files with what a version's folder knows of them: whether it holds one of this size, and its mark, which tells
+-- of the bytes where it is that of the object they were read from.
+local function marked(target, version, files)
+    local there, list = target:objects(version), {}
+    for index, file in ipairs(files) do
+        local object = there[file.path]
+        local is_held = object ~= nil and object.size == file.size
+        local is_known = is_held and (file.etag or object.etag) == object.etag
+        list[index] = { path = file.path, size = file.size, sha256 = file.sha256, is_held = is_held,
+            etag = is_known and object.etag or nil }
+    end
+    return list
+end
+
+-- Copies files of a version; gives those that readers do not get as they should afterwards.
+local function copy(target, plan, version, files)
+    if #files == 0 then return {} end
+    local items = {}
+    for index, file in ipairs(files) do
+        items[index] = { from = target:base(version) .. "/" .. file.path, upsert = true, file = file,
+            to = target:base(CURRENT) .. "/" .. file.path, content_type = versions.content_type(file.path),
+            cache_control = versions.cache_control(CURRENT, file.path) }
+    end
+    local ok, problem = pcall(target.bucket.copy, target.bucket, items, { parallel = target.parallel,
+        on_done = function(item, etag)
+            if item.file.etag and etag then item.file.etag = etag end
+        end })
+    if not ok and not (type(problem) == "table" and REFUSALS[problem.code]) then error(problem, 0) end
+    return plan.view:wrong(files)
+end
+
+-- Copies what a version has of some marked files; gives those that are left to be sent. The smallest one goes alone: it
+-- tells whether the service heeds the cache control of copies. Where it does not, readers would keep for a year, as a
+-- file of the version, what the next publication replaces.
+local function copy_marked(target, plan, version, files)
+    local sources, left = {}, {}
+    for _, file in ipairs(files) do
+        local list = file.is_held and sources or left
+        list[#list + 1] = file
+    end
+    table.sort(sources, function(a, b) return a.size < b.size or a.size == b.size and a.path < b.path end)
+    local wrong = copy(target, plan, version, { sources[1] })
+    if #wrong == 0 then
+        wrong = copy(target, plan, version, table.move(sources, 2, #sources, 1, {}))
+    else
+        wrong = sources
+    end
+    return table.move(wrong, 1, #wrong, #left + 1, left)
+end
+
+-- ---- putting back
 
 -- Sends files of the backup until the bucket gives them back: an upload that broke off may still be stored after this
 -- one.
@@ -34,7 +95,7 @@ local function put_back(target, plan, backup)
     for _, file in ipairs(plan.others) do
         local held = plan.held[file.path]
         if held then
-            restored[#restored + 1] = { path = file.path, size = held.size, sha256 = held.sha256 }
+            restored[#restored + 1] = { path = file.path, size = held.size, sha256 = held.sha256, etag = held.etag }
         else
             added[#added + 1] = base .. "/" .. file.path
         end
@@ -42,6 +103,8 @@ local function put_back(target, plan, backup)
     log.warn("current/ is put back", json.object({ { "files", #restored }, { "removed", #added } }))
     local pointer = plan.held[MANIFEST]
     if plan.is_pointer_sent and not pointer then target.bucket:remove({ base .. "/" .. MANIFEST }) end
+    -- The version that was there before still lies in the bucket, as a rule.
+    if plan.before then restored = copy_marked(target, plan, plan.before, marked(target, plan.before, restored)) end
     if #restored > 0 then restore(target, backup, restored) end
     if plan.is_pointer_sent and pointer then
         restore(target, backup, { { path = MANIFEST, size = pointer.size, sha256 = pointer.sha256 } })
@@ -72,6 +135,8 @@ local function or_put_back(target, plan, backup, step)
     error(problem, 0)
 end
 
+-- ---- the refresh
+
 -- What is to change in `current/`; everything that is there is read into `backup`.
 local function plan_refresh(target, files, backup)
     local there, list = target:objects(CURRENT), {}
@@ -85,6 +150,7 @@ local function plan_refresh(target, files, backup)
         -- A cache on the way may give what was there before; the listing's mark tells.
         local is_same = content and content.sha256 == file.sha256
             and (not content.etag or not object.etag or content.etag == object.etag)
+            and readers.is_served(file.path, content)
         if not is_same then
             local into = file.path == MANIFEST and plan.pointer or plan.others
             into[#into + 1] = file
@@ -101,7 +167,32 @@ local function plan_refresh(target, files, backup)
     return plan
 end
 
--- Sends the manifest of `current/`. When the answer is lost, reading tells whether it came to be.
+-- The likeliest fault that begins half-way and lasts can be told beforehand.
+local function require_lasting_key(target)
+    local ends = target.project:expires_at()
+    if ends and ends - time.now() < KEY_S * 1000000 then
+        tt.error("publication.key", ("the key expires at %s, which may be while current/ is replaced; take one that is "
+            .. "good for longer and run this again: nothing of current/ has been changed"):format(time.format(ends)),
+            nil, 3)
+    end
+end
+
+-- Brings the other files of a version to current/; gives those that had to be sent.
+local function bring(target, plan, folder, version, files)
+    local sent = copy_marked(target, plan, version, files)
+    if #sent > 0 and #sent < #files then
+        say("sent to current/ what the service does not copy", { { "files", versions.paths_of(sent) } })
+    elseif #sent > 0 then
+        say("the service makes no copies as they must be served; current/ is sent file by file", { { "files", #sent } })
+    end
+    target:send(CURRENT, folder, sent, true)
+    -- Readers must be able to get every file before the manifest sends them there.
+    plan.view:await(sent)
+    return sent
+end
+
+-- Sends the manifest of `current/`, which is hardly larger than a request for a copy, and is never to be there by the
+-- rules of a version. When the answer is lost, reading tells whether it came to be.
 local function send_pointer(target, plan, folder)
     local file = plan.pointer[1]
     plan.is_pointer_sent = true
@@ -114,10 +205,12 @@ local function send_pointer(target, plan, folder)
     error(problem, 0)
 end
 
---- Brings `current/` to a version whose files lie in a folder: every other file first, its manifest last; then what the
---- version does not have is removed. Until the manifest is replaced a failure puts back what was there.
+--- Brings `current/` to a version of the bucket, whose files lie in a folder too: every other file first, its manifest
+--- last; then what the version does not have is removed. Until the manifest is replaced a failure puts back what was
+--- there.
 ---
---- Raises `publication.overtaken`, `publication.stale`, `publication.differs`, and what `project:request` raises.
+--- Raises `publication.key` for a key that is about to expire, `publication.overtaken`, `publication.stale`,
+--- `publication.differs`, and what `project:request` raises.
 ---@param target two_tower.Target
 ---@param folder string
 ---@param version string
@@ -128,7 +221,8 @@ function current.refresh(target, folder, version, files, options)
     local backup <close> = fs.tempdir()
     local plan = plan_refresh(target, files, backup.path)
     local public = (target.bucket:info() or {}).public
-    local view = readers.view(target, { public = public, settle_s = options.settle_s })
+    local view, sent = readers.view(target, { public = public, settle_s = options.settle_s }), {}
+    plan.view = view
     local changed = #plan.others + #plan.pointer
     if changed == 0 and #plan.extra == 0 then
         say("current/ already holds this version; nothing is sent", { { "version", version } })
@@ -137,11 +231,11 @@ function current.refresh(target, folder, version, files, options)
             { "removed", #plan.extra } })
         return false
     end
+    if changed > 0 or #plan.extra > 0 then require_lasting_key(target) end
     if changed > 0 then
+        local others = marked(target, version, plan.others)
         or_put_back(target, plan, backup.path, function()
-            target:send(CURRENT, folder, plan.others, true)
-            -- Readers must be able to get every file before the manifest sends them there.
-            view:await(plan.others)
+            sent = bring(target, plan, folder, version, others)
             if plan.pointer[1] then send_pointer(target, plan, folder) end
         end)
     end
@@ -151,7 +245,8 @@ function current.refresh(target, folder, version, files, options)
         say("removed from current/ what the version does not have", { { "files", #plan.extra } })
     end
     say("current/ is verified", { { "version", version }, { "before", plan.before },
-        { "by", public and "its public address" or "download" }, { "sent", changed } })
+        { "by", public and "its public address" or "download" }, { "copied", #plan.others - #sent },
+        { "sent", #sent + #plan.pointer } })
     return changed > 0
 end
 

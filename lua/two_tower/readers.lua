@@ -8,7 +8,7 @@ local fs = require("tt.fs")
 local http = require("tt.http")
 local json = require("tt.json")
 local log = require("tt.log")
-local storage = require("tt.storage")
+local requests = require("tt.storage_requests")
 local time = require("tt.time")
 local versions = require("two_tower.versions")
 
@@ -22,39 +22,57 @@ local SETTLE_S = 90
 -- What browsers refuse to load under another type.
 local STRICT = { wasm = true, js = true, mjs = true }
 
+-- From so many bytes on an object is not read as a whole where its mark tells what it holds.
+local MARKED_BYTES = 64 << 10
+
+local function media_type(value) return (value or ""):match("^[^;%s]*"):lower() end
+
 local function escaped(path) return (path:gsub("[^/]+", http.escape)) end
 
 ---@class two_tower.Got
 ---@field status integer the real one
 ---@field problem string|nil the server's words, when it gave no file
----@field sha256 string|nil
+---@field sha256 string|nil of what came as a whole
 ---@field size integer|nil
+---@field etag string|nil without quotes
 ---@field content_type string|nil
 ---@field cache_control string|nil
+
+-- The facts of an answer whose bytes were saved; where only the first byte was asked for, those of the whole.
+local function facts_of(response, saved)
+    local total = response.status == 206 and (response.headers["content-range"] or ""):match("/(%d+)$")
+    return {
+        status = response.status, sha256 = response.status == 200 and response.sha256 or nil,
+        size = math.tointeger(tonumber(total)) or fs.stat(saved).size,
+        etag = requests.etag(response.headers.etag),
+        content_type = response.headers["content-type"], cache_control = response.headers["cache-control"],
+    }
+end
 
 -- Gets files below an address into a folder; gives what came, by path.
 ---@return table<string, two_tower.Got>
 local function get_all(client, address, files, folder, opts)
-    local requests, path_of, got = {}, {}, {}
+    local asked, path_of, got = {}, {}, {}
     for index, file in ipairs(files) do
         local save = fs.join(folder, file.path)
         fs.mkdir(fs.dirname(save))
-        requests[index] = { method = "GET", url = address .. "/" .. escaped(file.path), sha256 = true, save = save,
+        asked[index] = { method = "GET", url = address .. "/" .. escaped(file.path), sha256 = true, save = save,
             query = opts.fresh and { { "fresh", tostring(time.now()) } } or nil, timeout_s = TRANSFER_S,
-            retry_when = storage.retry_when }
-        path_of[requests[index]] = file.path
+            headers = opts.first_byte and { range = "bytes=0-0" } or nil, retry_when = requests.retry_when }
+        path_of[asked[index]] = file.path
     end
-    for request, response in client:each(requests, { parallel = opts.parallel or 4 }) do
+    for request, response in client:each(asked, { parallel = opts.parallel or 4 }) do
         local path, problem = path_of[request], errors.problem(response)
-        got[path] = problem and { status = problem.details.status, problem = problem.details.message } or {
-            status = response.status, sha256 = response.sha256, size = fs.stat(fs.join(folder, path)).size,
-            content_type = response.headers["content-type"], cache_control = response.headers["cache-control"],
-        }
+        got[path] = problem and { status = problem.details.status, problem = problem.details.message }
+            or facts_of(response, fs.join(folder, path))
     end
     return got
 end
 
 -- ---- waiting until readers get what was written
+
+---@class two_tower.MarkedFile: two_tower.BundleFile
+---@field etag? string of an object of the bucket that holds these bytes
 
 ---@class two_tower.View
 local View = {}
@@ -68,18 +86,58 @@ function readers.view(target, options)
     return setmetatable({ target = target, public = options.public, settle_s = options.settle_s or SETTLE_S }, View)
 end
 
-local function read(view, files)
+local function read(view, files, first_byte)
     local scratch <close> = fs.tempdir()
     local target = view.target
     if view.public then
         local client <close> = http.client({})
         local address = target.bucket:public_url(target:base(versions.CURRENT))
-        return get_all(client, address, files, scratch.path, { fresh = true, parallel = target.parallel })
+        return get_all(client, address, files, scratch.path,
+            { fresh = true, parallel = target.parallel, first_byte = first_byte })
     end
     local ok, contents = pcall(target.fetch, target, versions.CURRENT, files, scratch.path)
     if ok then return contents end
     if type(contents) ~= "table" or contents.code ~= "supabase.not_found" then error(contents, 0) end
     return {}
+end
+
+--- Tells whether an object of `current/` is served as it should be: with its type, and to be kept for no longer.
+---@param path string
+---@param content { content_type?: string, cache_control?: string } as a download tells
+---@return boolean
+function readers.is_served(path, content)
+    local kept_s = tonumber((content.cache_control or ""):match("max%-age=(%d+)")) or 0
+    return media_type(content.content_type) == media_type(versions.content_type(path))
+        and kept_s <= versions.cache_control(versions.CURRENT, path)
+end
+
+--- Gives those files that readers of `current/` do not get as they should: with their bytes, type and cache control.
+--- Large ones are not read when they bear the mark of an object that holds their bytes.
+---@param files two_tower.MarkedFile[]
+---@return two_tower.MarkedFile[]
+function View:wrong(files)
+    local large, whole, wrong = {}, {}, {}
+    for _, file in ipairs(files) do
+        local list = self.public and file.etag and file.size >= MARKED_BYTES and large or whole
+        list[#list + 1] = file
+    end
+    local contents = read(self, large, true)
+    for _, file in ipairs(large) do
+        local content = contents[file.path]
+        if content.etag == file.etag and content.size == file.size then
+            content.sha256 = file.sha256
+        elseif not content.problem then
+            whole[#whole + 1] = file
+        end
+    end
+    for path, content in pairs(read(self, whole)) do contents[path] = content end
+    for _, file in ipairs(files) do
+        local content = contents[file.path]
+        if not content or content.sha256 ~= file.sha256 or not readers.is_served(file.path, content) then
+            wrong[#wrong + 1] = file
+        end
+    end
+    return wrong
 end
 
 --- Waits until readers of `current/` get these files: the bucket has them at once, caches before it may not.
@@ -144,7 +202,7 @@ local function problem_of(file, got, folder)
         if not ok then return "no strict JSON: " .. wrong.message:gsub("^.-: ", "") end
     end
     local wanted = STRICT[kind] and versions.content_type(file.path)
-    if wanted and (got.content_type or ""):match("^[^;%s]*") ~= wanted then
+    if wanted and media_type(got.content_type) ~= wanted then
         return ("browsers load it as %s, it is sent as %s"):format(wanted, got.content_type or "nothing")
     end
     return nil

@@ -26,6 +26,8 @@ Faults around the service's work:
   row_cap               no answer has more than args rows rows, silently (what they embed is whole)
   insert_while_paging   before the request, another session inserts a row: args table (the path's), position ("random",
                         "before" or "after" by key), row (an object), or sql (a statement)
+  copy_serves_source    Storage's copies are downloaded with the type and cache control of what they are copies of, while
+                        its index has what was asked for (as before the service passed these on to where the bytes are)
 """
 
 import datetime
@@ -41,7 +43,8 @@ from .answers import error
 from .web import Reset, Response
 
 ANSWERS = {"429", "413", "duplicate_key", "expired_token", "storage_wrapped"}
-AROUND = {"57014", "reset", "applied_then_reset", "short_length", "slow", "row_cap", "insert_while_paging"}
+AROUND = {"57014", "reset", "applied_then_reset", "short_length", "slow", "row_cap", "insert_while_paging",
+          "copy_serves_source"}
 MATCH = {"method", "path", "query", "nth", "every", "times", "after", "probability", "seed"}
 
 

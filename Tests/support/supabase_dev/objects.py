@@ -140,14 +140,13 @@ class Objects:
             self.path(old).unlink(missing_ok=True)
         return found
 
-    def copy(self, source, bucket, name, upsert):
+    def copy(self, source, bucket, name, mimetype, cache_control, metadata, upsert):
+        """The bytes of an object under another name. Whatever its parts were, the copy is marked as one of a single part."""
         incoming = self.incoming()
         with open(self.path(source), "rb") as stream:
             while data := stream.read(1 << 20):
                 incoming.write(data)
-        metadata = json.loads(source["user_metadata"]) if source["user_metadata"] else None
-        return self.store(bucket, name, incoming, source["mimetype"], source["cache_control"], metadata, upsert,
-                          source["etag"])
+        return self.store(bucket, name, incoming, mimetype, cache_control, metadata, upsert)
 
     def move(self, source, bucket, name):
         with self.lock:

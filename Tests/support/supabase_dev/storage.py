@@ -1,5 +1,6 @@
 """/storage/v1 as Supabase Storage answers it. Errors keep their real status in the body, behind HTTP 400."""
 
+import base64
 import datetime
 import email
 import email.utils
@@ -59,6 +60,8 @@ class Storage:
         self.secret = secret
         self.tus = tus
         self.size_limit = size_limit
+        # Type and cache control of versions whose downloads have others than the index says.
+        self.served = {}
 
     def handle(self, request):
         path = request.path.removeprefix("/storage/v1")
@@ -169,8 +172,10 @@ class Storage:
         if method == "POST":
             if first == "list":
                 return self.list(rest, self.json_body(request))
-            if path in ("copy", "move"):
-                return self.copy_or_move(request, path, self.json_body(request))
+            if path == "copy":
+                return self.copy(request, self.json_body(request))
+            if path == "move":
+                return self.move(self.json_body(request))
         if method in ("GET", "HEAD"):
             if first == "info":
                 return self.info(request, rest.removeprefix("authenticated/"))
@@ -211,8 +216,9 @@ class Storage:
 
     def download(self, request, found):
         changed = datetime.datetime.fromisoformat(found["updated_at"])
-        kind = "text/plain" if "text/html" in found["mimetype"] else found["mimetype"]
-        headers = {"Content-Type": kind, "ETag": found["etag"], "Cache-Control": found["cache_control"],
+        kind, cache = self.served.get(found["version"], (found["mimetype"], found["cache_control"]))
+        kind = "text/plain" if "text/html" in kind else kind
+        headers = {"Content-Type": kind, "ETag": found["etag"], "Cache-Control": cache,
                    "Accept-Ranges": "bytes", "Last-Modified": email.utils.format_datetime(changed, usegmt=True)}
         asked = dict(request.params).get("download")
         if asked is not None:
@@ -259,23 +265,49 @@ class Storage:
         offset = int(value.get("offset") or 0)
         return Response.json(200, entries[offset:offset + int(value.get("limit") or 100)])
 
-    def copy_or_move(self, request, action, value):
+    def source_and_target(self, value):
         missing = [key for key in ("bucketId", "sourceKey", "destinationKey") if not isinstance(value.get(key), str)]
         if missing:
             fail(400, "Error", f"body must have required property '{missing[0]}'")
         check_key(value["destinationKey"])
+        found = self.objects.object(value["bucketId"], value["sourceKey"]) or no_object()
         target = value.get("destinationBucket") or value["bucketId"]
         self.need_bucket(target)
-        found = self.need_object(value["bucketId"], value["sourceKey"])
+        return found, target, value["destinationKey"]
+
+    def copy(self, request, value):
+        """Sizes and types that the bucket takes are not looked at: the service asks for permission only."""
+        found, target, name = self.source_and_target(value)
+        kind, cache = found["mimetype"], found["cache_control"]
+        kept = json.loads(found["user_metadata"]) if found["user_metadata"] else None
+        if value.get("copyMetadata", True) is False:
+            given = value.get("metadata") or {}
+            kind, cache = given.get("mimetype", kind), given.get("cacheControl", cache)
+            kept = self.user_metadata(request)
         try:
-            if action == "move":
-                self.objects.move(found, target, value["destinationKey"])
-                return Response.json(200, {"message": "Successfully moved", "Id": found["id"],
-                                           "Key": f"{target}/{value['destinationKey']}"})
-            copied = self.objects.copy(found, target, value["destinationKey"], request.header("x-upsert") == "true")
+            copied = self.objects.copy(found, target, name, kind, cache, kept, request.header("x-upsert") == "true")
         except Exists:
             duplicate()
-        return Response.json(200, {"Id": copied["id"], "Key": f"{target}/{copied['name']}"})
+        if request.fault("copy_serves_source") is not None:
+            self.served[copied["version"]] = found["mimetype"], found["cache_control"]
+        return Response.json(200, {"Id": copied["id"], "Key": f"{target}/{name}", "bucket_id": target, "owner": "",
+                                   "owner_id": None, "version": copied["version"], **entry(copied)})
+
+    @staticmethod
+    def user_metadata(request):
+        """The JSON of the header x-metadata; what cannot be read counts as nothing."""
+        try:
+            return json.loads(base64.b64decode(request.header("x-metadata", ""), validate=True) or b"null")
+        except ValueError:
+            return None
+
+    def move(self, value):
+        found, target, name = self.source_and_target(value)
+        try:
+            self.objects.move(found, target, name)
+        except Exists:
+            duplicate()
+        return Response.json(200, {"message": "Successfully moved", "Id": found["id"], "Key": f"{target}/{name}"})
 
     # ---- uploads
 
