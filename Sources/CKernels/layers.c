@@ -64,7 +64,7 @@ TT_KERNEL(void, tt_drop, (float *out, const float *x, long n, tt_dropout drop), 
     for (; i < n; i++) out[i] = keeps(drop, (uint64_t)i) ? x[i] * drop.scale : 0;
 }
 
-// to = dropout(relu(x + bias)) for a row of d whose first element is number `element` of the whole.
+// to = dropout(relu(x + bias)) for d elements, of which the first is number `element` of the whole.
 TT_INLINE void bias_relu_dropout(float *to, const float *x, const float *bias, uint64_t element, long d, bool relu,
                                  tt_dropout drop) {
     long j = 0;
@@ -88,10 +88,12 @@ TT_INLINE void bias_relu_dropout(float *to, const float *x, const float *bias, u
 }
 
 TT_KERNEL(void, tt_bias_relu_dropout,
-          (float *x, const float *bias, long first, long n, long d, bool relu, tt_dropout drop),
-          (x, bias, first, n, d, relu, drop)) {
-    for (long i = 0; i < n; i++)
-        bias_relu_dropout(x + i * d, x + i * d, bias, (uint64_t)((first + i) * d), d, relu, drop);
+          (float *x, const float *bias, long first, long last, long d, long from, long to, bool relu, tt_dropout drop),
+          (x, bias, first, last, d, from, to, relu, drop)) {
+    for (long i = first; i < last; i++) {
+        long at = i * d + from;
+        bias_relu_dropout(x + at, x + at, bias ? bias + from : 0, (uint64_t)at, to - from, relu, drop);
+    }
 }
 
 TT_KERNEL(void, tt_relu_dropout_backward,
@@ -150,6 +152,10 @@ TT_INLINE void sparse_rows(float *y, tt_rows x, const float *weight, const float
     for (long u = first; u < last; u++) {
         f16 acc[8];
         for (int l = 0; l < blocks; l++) acc[l] = bias ? LOAD(bias + j + l * LANES) : (f16){0};
+        // Weights lie anywhere: those of a later row are asked for.
+        if (u + 2 < last)
+            for (long e = x.offsets[u + 2]; e < x.offsets[u + 3]; e++)
+                for (int l = 0; l < blocks; l++) __builtin_prefetch(weight + (long)x.columns[e] * d + j + l * LANES);
         const float *dense = x.dense + u * x.d0;
         for (long k = 0; k < x.d0; k++) {
             const float *w = weight + k * d + j;
@@ -196,23 +202,41 @@ TT_KERNEL(void, tt_sparse_linear,
         }
 }
 
-TT_KERNEL(void, tt_expand_rows, (float *out, tt_rows x, long width), (out, x, width)) {
-    memset(out, 0, (size_t)(x.m * width) * sizeof *out);
-    for (long u = 0; u < x.m; u++) {
-        float *row = out + u * width;
-        memcpy(row, x.dense + u * x.d0, (size_t)x.d0 * sizeof *row);
-        for (long e = x.offsets[u]; e < x.offsets[u + 1]; e++) row[x.columns[e]] += x.values[e];
+TT_KERNEL(void, tt_expand_rows,
+          (float *out, const int32_t *rows, long m, long width, const float *dense, long d0, const tt_part *parts,
+           long count),
+          (out, rows, m, width, dense, d0, parts, count)) {
+    for (long u = 0; u < m; u++, out += width) {
+        long row = rows[u];
+        // Rows lie anywhere: the next ones are asked for.
+        if (u + 4 < m)
+            for (long p = 0; p < count; p++) __builtin_prefetch(parts[p].offsets + rows[u + 4]);
+        if (u + 2 < m)
+            for (long p = 0; p < count; p++) {
+                int64_t e = parts[p].offsets[rows[u + 2]], end = parts[p].offsets[rows[u + 2] + 1];
+                for (; e < end; e += LANES) {
+                    __builtin_prefetch(parts[p].codes + e);
+                    __builtin_prefetch(parts[p].values + e);
+                }
+            }
+        memcpy(out, dense + row * d0, (size_t)d0 * sizeof *out);
+        memset(out + d0, 0, (size_t)(width - d0) * sizeof *out);
+        for (long p = 0; p < count; p++) {
+            float *to = out + parts[p].first;
+            for (int64_t e = parts[p].offsets[row]; e < parts[p].offsets[row + 1]; e++)
+                to[parts[p].codes[e]] += parts[p].values[e];
+        }
     }
 }
 
 TT_KERNEL(void, tt_spread_rows,
           (float *restrict y, const float *restrict z, tt_rows x, const float *bias, long first, long last, long d,
-           bool relu, tt_dropout drop),
-          (y, z, x, bias, first, last, d, relu, drop)) {
+           long from, long to, bool relu, tt_dropout drop),
+          (y, z, x, bias, first, last, d, from, to, relu, drop)) {
     for (long u = first; u < last; u++)
         for (long s = x.starts[u]; s < x.starts[u + 1]; s++) {
-            long at = (long)x.samples[s] * d;
-            bias_relu_dropout(y + at, z + u * d, bias, (uint64_t)at, d, relu, drop);
+            long at = (long)x.samples[s] * d + from;
+            bias_relu_dropout(y + at, z + u * d + from, bias ? bias + from : 0, (uint64_t)at, to - from, relu, drop);
         }
 }
 

@@ -24,20 +24,38 @@ TT_INLINE void restore(unsigned before) {
 #endif
 }
 
+// All four blocks come from far away, faster when they are asked for early. Sixteen elements are a line of the cache.
+enum { AHEAD = 8 * LANES };
+
 // The order of operations is PyTorch's: decay, first moment by interpolation, second moment, quotient.
+#define ADAM(g, weight, first, second, root)                                                                           \
+    do {                                                                                                               \
+        __typeof__(root) gradient = (g)*a.gradient_scale + a.l2 * (weight);                                            \
+        (first) = (first) + (gradient - (first)) * a.take1;                                                            \
+        (second) = (second)*a.beta2 + gradient * gradient * a.take2;                                                   \
+        (root) = __builtin_elementwise_sqrt(second) * inverse_root + a.eps;                                            \
+        (weight) = (weight)*a.keep - a.step_size * ((first) / (root));                                                 \
+    } while (0)
+
 TT_LOCAL_KERNEL(void, adam,
                 (float *restrict p, const float *restrict g, float *restrict m, float *restrict v, long n, tt_adam a),
                 (p, g, m, v, n, a)) {
     float inverse_root = 1 / a.correction2_root;
-    for (long i = 0; i < n; i++) {
-        float gradient = g[i] * a.gradient_scale + a.l2 * p[i];
-        float weight = p[i] * a.keep;
-        float first = m[i] + (gradient - m[i]) * a.take1;
-        float second = v[i] * a.beta2 + gradient * gradient * a.take2;
-        float root = __builtin_elementwise_sqrt(second) * inverse_root + a.eps;
-        m[i] = first;
-        v[i] = second;
-        p[i] = weight - a.step_size * (first / root);
+    long i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        __builtin_prefetch(p + i + AHEAD, 1);
+        __builtin_prefetch(g + i + AHEAD);
+        __builtin_prefetch(m + i + AHEAD, 1);
+        __builtin_prefetch(v + i + AHEAD, 1);
+        f16 weight = LOAD(p + i), first = LOAD(m + i), second = LOAD(v + i), root;
+        ADAM(LOAD(g + i), weight, first, second, root);
+        STORE(m + i, first);
+        STORE(v + i, second);
+        STORE(p + i, weight);
+    }
+    for (; i < n; i++) {
+        float root;
+        ADAM(g[i], p[i], m[i], v[i], root);
     }
 }
 

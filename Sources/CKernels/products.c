@@ -1,5 +1,6 @@
 #include "CKernels.h"
 #include "vectors.h"
+#include "turn.h"
 
 // Products are the one place where a * b + c is rounded once where the processor can: it is twice as fast.
 #pragma STDC FP_CONTRACT ON
@@ -20,97 +21,88 @@ TT_INLINE int tile_blocks(void) {
 
 long tt_words(long k) { return (k + WORD - 1) / WORD; }
 
-long tt_packed_count(long k, long n) { return k * ((n + LANES - 1) / LANES * LANES); }
+long tt_tile_width(void) { return tile_blocks() * LANES; }
 
 typedef _Bool marks16 __attribute__((ext_vector_type(16)));
 
-TT_KERNEL(long, tt_mark_nonzero, (uint64_t *marks, const float *a, long n, long k), (marks, a, n, k)) {
+// A bit for each element that is not zero.
+#define MARK16(v)                                                                                                      \
+    ({                                                                                                                 \
+        marks16 set_ = __builtin_convertvector((v) != 0.0f, marks16);                                                  \
+        uint16_t bits_;                                                                                                \
+        memcpy(&bits_, &set_, sizeof bits_);                                                                           \
+        (uint64_t) bits_;                                                                                              \
+    })
+
+TT_INLINE uint64_t mark_word(const float *from, long count) {
+    uint64_t word = 0;
+    if (count == WORD) {
+        for (int i = 0; i < WORD; i += LANES) word |= MARK16(LOAD(from + i)) << i;
+        return word;
+    }
+    long i = 0;
+    for (; i + LANES <= count; i += LANES) word |= MARK16(LOAD(from + i)) << i;
+    for (; i < count; i++) word |= (uint64_t)(from[i] != 0) << i;
+    return word;
+}
+
+TT_INLINE long mark(uint64_t *marks, const float *a, long n, long k) {
     long found = 0;
-    for (long row = 0; row < n; row++) {
-        const float *from = a + row * k;
+    for (long row = 0; row < n; row++, a += k)
         for (long k0 = 0; k0 < k; k0 += WORD) {
-            uint64_t word = 0;
-            long j = k0, end = k - k0 < WORD ? k : k0 + WORD;
-            for (; j + LANES <= end; j += LANES) {
-                marks16 set = __builtin_convertvector(LOAD(from + j) != 0.0f, marks16);
-                uint16_t bits;
-                memcpy(&bits, &set, sizeof bits);
-                word |= (uint64_t)bits << (j - k0);
-            }
-            for (; j < end; j++) word |= (uint64_t)(from[j] != 0) << (j - k0);
+            uint64_t word = mark_word(a + k0, k - k0 < WORD ? k - k0 : WORD);
             *marks++ = word;
             found += __builtin_popcountll(word);
         }
-    }
     return found;
 }
 
-// Rows of a square of sixteen become its columns: pairs of elements, of pairs, of fours, of eights change places.
-#define EXCHANGE(r, step, LOW, HIGH)                                                                                   \
-    for (int i_ = 0; i_ < LANES; i_++)                                                                                 \
-        if (!(i_ & (step))) {                                                                                          \
-            f16 a_ = (r)[i_], b_ = (r)[i_ + (step)];                                                                   \
-            (r)[i_] = __builtin_shufflevector(a_, b_, LOW);                                                            \
-            (r)[i_ + (step)] = __builtin_shufflevector(a_, b_, HIGH);                                                  \
-        }
-#define TURN(r)                                                                                                        \
-    do {                                                                                                               \
-        _Pragma("clang loop unroll(full)") EXCHANGE(r, 8, LOW8, HIGH8)                                                 \
-        _Pragma("clang loop unroll(full)") EXCHANGE(r, 4, LOW4, HIGH4)                                                 \
-        _Pragma("clang loop unroll(full)") EXCHANGE(r, 2, LOW2, HIGH2)                                                 \
-        _Pragma("clang loop unroll(full)") EXCHANGE(r, 1, LOW1, HIGH1)                                                 \
-    } while (0)
-#define LOW8 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
-#define HIGH8 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
-#define LOW4 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27
-#define HIGH4 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31
-#define LOW2 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
-#define HIGH2 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
-#define LOW1 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30
-#define HIGH1 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31
-
-// out[j * out_step + i] = x[i * step + j] for i < n, j < m; out's rows are filled with zeros up to `padded` elements.
-TT_INLINE void turn(float *out, long out_step, const float *x, long step, long n, long m, long padded) {
-    for (long i = 0; i < n; i += LANES)
-        for (long j = 0; j < m; j += LANES) {
-            if (i + LANES <= n && j + LANES <= m) {
-                f16 r[LANES];
-                for (int l = 0; l < LANES; l++) r[l] = LOAD(x + (i + l) * step + j);
-                TURN(r);
-                for (int l = 0; l < LANES; l++) STORE(out + (j + l) * out_step + i, r[l]);
-                continue;
-            }
-            for (long jj = j; jj < j + LANES && jj < m; jj++)
-                for (long ii = i; ii < i + LANES && ii < padded; ii++)
-                    out[jj * out_step + ii] = ii < n ? x[ii * step + jj] : 0;
-        }
+TT_KERNEL(long, tt_mark_nonzero, (uint64_t *marks, const float *a, long n, long k), (marks, a, n, k)) {
+    return mark(marks, a, n, k);
 }
 
 TT_KERNEL(void, tt_turn, (float *out, const float *x, long n, long m), (out, x, n, m)) { turn(out, n, x, m, n, m, n); }
 
-// Tiles of columns one after the other, each with its k rows, the last one filled up to whole sixteens. `b` is read in
-// its own order: it may come from far away.
-TT_LOCAL_KERNEL(void, pack, (float *packed, const float *b, long k, long n, bool transposed, long tile),
-                (packed, b, k, n, transposed, tile)) {
-    if (transposed) {
-        for (long n0 = 0; n0 < n; n0 += tile) {
-            long width = n - n0 < tile ? n - n0 : tile, padded = (width + LANES - 1) / LANES * LANES;
-            turn(packed + n0 * k, padded, b + n0 * k, k, width, k, padded);
-        }
-        return;
+// Sixteen turned rows are marked while they are in the first-level cache.
+TT_KERNEL(long, tt_turn_marked,
+          (float *out, uint64_t *marks, const float *x, long n, long m, long from, long to),
+          (out, marks, x, n, m, from, to)) {
+    long words = tt_words(n), found = 0;
+    for (long j = from; j < to; j += LANES) {
+        long rows = to - j < LANES ? to - j : LANES;
+        turn(out + j * n, n, x + j, m, n, rows, n);
+        found += mark(marks + j * words, out + j * n, rows, n);
     }
-    for (long row = 0; row < k; row++)
-        for (long n0 = 0; n0 < n; n0 += tile) {
-            long width = n - n0 < tile ? n - n0 : tile, padded = (width + LANES - 1) / LANES * LANES, j = 0;
-            const float *from = b + row * n + n0;
-            float *to = packed + n0 * k + row * padded;
-            for (; j + LANES <= width; j += LANES) STORE(to + j, LOAD(from + j));
-            for (; j < padded; j++) to[j] = j < width ? from[j] : 0;
-        }
+    return found;
 }
 
-void tt_pack(float *packed, const float *b, long k, long n, bool transposed) {
-    pack(packed, b, k, n, transposed, tile_blocks() * LANES);
+// A tile of b where it lies: `rows` pieces of rows of b, each `width` long, `step` apart.
+typedef struct {
+    const float *at;
+    long rows, width, step;
+} source;
+
+// Rows word * WORD and following of the columns from `column` on; there may be none.
+TT_INLINE source find_tile(const float *b, bool transposed, long word, long column, long width, long k, long n) {
+    long k0 = word * WORD, depth = k - k0 < WORD ? k - k0 : WORD;
+    if (depth <= 0) return (source){0};
+    if (transposed) return (source){b + column * k + k0, width, depth, k};
+    return (source){b + k0 * n + column, depth, width, n};
+}
+
+// A tile's rows are brought together, `padded` apart: in b itself they may lie a power of two apart and would push each
+// other out of the cache.
+TT_INLINE void fill_tile(float *tile, source from, bool transposed, long padded) {
+    if (transposed) {
+        turn(tile, padded, from.at, from.step, from.rows, from.width, padded);
+        return;
+    }
+    for (long row = 0; row < from.rows; row++, tile += padded) {
+        const float *x = from.at + row * from.step;
+        long j = 0;
+        for (; j + LANES <= from.width; j += LANES) STORE(tile + j, LOAD(x + j));
+        for (; j < padded; j++) tile[j] = j < from.width ? x[j] : 0;
+    }
 }
 
 // `blocks` sixteens of one row of c; rows of the tile are `step` apart.
@@ -127,6 +119,21 @@ TT_INLINE void add_marked(float *c, const float *a, uint64_t marks, const float 
     for (int l = 0; l < blocks; l++) STORE(c + l * LANES, sums[l]);
 }
 
+// A whole tile. What a row costs beside its products is a fifth of the time, so little is worked out in this loop. The
+// next tile, which may have to come from far away, and the next row of a are asked for on the way.
+TT_INLINE void add_rows(float *c, const float *a, const uint64_t *marks, const float *tile, long rows, long k, long n,
+                        long words, const int blocks, bool is_first, source next) {
+    for (; rows > 0; rows--, c += n, a += k, marks += words) {
+        if (next.rows > 0) {
+            for (long j = 0; j < next.width; j += LANES) __builtin_prefetch(next.at + j, 0, 2);
+            next.at += next.step;
+            next.rows--;
+        }
+        for (long j = 0; j < WORD; j += LANES) __builtin_prefetch(a + k + j);
+        add_marked(c, a, *marks, tile, blocks * LANES, blocks, is_first);
+    }
+}
+
 // The last tile: as many sixteens as there are, the last of them perhaps narrower.
 TT_INLINE void add_marked_rest(float *c, const float *a, uint64_t marks, const float *tile, long step, long width,
                                bool is_first) {
@@ -141,29 +148,33 @@ TT_INLINE void add_marked_rest(float *c, const float *a, uint64_t marks, const f
     }
 }
 
-TT_INLINE void marked_product(float *c, const float *a, const uint64_t *marks, const float *packed, long first,
-                              long last, long k, long n, const int blocks) {
-    long words = tt_words(k), tile = blocks * LANES;
-    for (long n0 = 0; n0 < n; n0 += tile) {
-        long width = n - n0 < tile ? n - n0 : tile, padded = (width + LANES - 1) / LANES * LANES;
-        for (long word = 0; word < words; word++) {
-            const float *b = packed + word * WORD * padded;
-            for (long row = first; row < last; row++) {
-                float *to = c + row * n + n0;
-                const float *from = a + row * k + word * WORD;
-                uint64_t set = marks[row * words + word];
-                if (width == tile) add_marked(to, from, set, b, tile, blocks, word == 0);
-                else add_marked_rest(to, from, set, b, padded, width, word == 0);
-            }
+TT_INLINE void marked_product(float *c, const float *a, const uint64_t *marks, const float *b, bool transposed,
+                              long first, long last, long column, long k, long n, const int blocks) {
+    _Alignas(64) float tile[WORD * BLOCKS_AVX512 * LANES];
+    long words = tt_words(k), width = n - column < blocks * LANES ? n - column : blocks * LANES;
+    long padded = (width + LANES - 1) / LANES * LANES;
+    c += first * n + column;
+    a += first * k;
+    marks += first * words;
+    source next = find_tile(b, transposed, 0, column, width, k, n);
+    for (long word = 0; word < words; word++, a += WORD, marks++) {
+        fill_tile(tile, next, transposed, padded);
+        next = find_tile(b, transposed, word + 1, column, width, k, n);
+        if (width < blocks * LANES) {
+            for (long row = 0; row < last - first; row++)
+                add_marked_rest(c + row * n, a + row * k, marks[row * words], tile, padded, width, word == 0);
+        } else if (word == 0) {
+            add_rows(c, a, marks, tile, last - first, k, n, words, blocks, true, next);
+        } else {
+            add_rows(c, a, marks, tile, last - first, k, n, words, blocks, false, next);
         }
-        packed += k * padded;
     }
 }
 
 #define PRODUCT(attributes, name, blocks)                                                                              \
-    attributes static void name(float *c, const float *a, const uint64_t *marks, const float *packed, long first,      \
-                                long last, long k, long n) {                                                           \
-        marked_product(c, a, marks, packed, first, last, k, n, blocks);                                                \
+    attributes static void name(float *c, const float *a, const uint64_t *marks, const float *b, bool transposed,      \
+                                long first, long last, long column, long k, long n) {                                  \
+        marked_product(c, a, marks, b, transposed, first, last, column, k, n, blocks);                                 \
     }
 #if defined(__x86_64__)
 PRODUCT(TT_FOR_AVX512, product_avx512, BLOCKS_AVX512)
@@ -171,13 +182,13 @@ PRODUCT(TT_FOR_AVX2, product_avx2, BLOCKS_AVX2)
 #endif
 PRODUCT(, product_portable, BLOCKS_PORTABLE)
 
-void tt_marked_product(float *c, const float *a, const uint64_t *marks, const float *packed, long first, long last,
-                       long k, long n) {
+void tt_marked_product(float *c, const float *a, const uint64_t *marks, const float *b, bool transposed, long first,
+                       long last, long column, long k, long n) {
     switch (tt_kernel_set) {
 #if defined(__x86_64__)
-    case TT_AVX512: product_avx512(c, a, marks, packed, first, last, k, n); return;
-    case TT_AVX2: product_avx2(c, a, marks, packed, first, last, k, n); return;
+    case TT_AVX512: product_avx512(c, a, marks, b, transposed, first, last, column, k, n); return;
+    case TT_AVX2: product_avx2(c, a, marks, b, transposed, first, last, column, k, n); return;
 #endif
-    default: product_portable(c, a, marks, packed, first, last, k, n);
+    default: product_portable(c, a, marks, b, transposed, first, last, column, k, n);
     }
 }

@@ -89,7 +89,9 @@ public final class Rows: @unchecked Sendable {
     public var width: Int { matrix.width }
 
     /// The rows gathered into one block. Not kept: whoever holds on to the rows of a batch holds only their numbers.
-    func gathered() -> RowBatch { RowBatch(self) }
+    ///
+    /// - Parameter expands: rows that are not so sparse may come as whole ones.
+    func gathered(expands: Bool = false) -> RowBatch { RowBatch(self, expands: expands) }
 
     /// (b, d)
     public func toDense() throws -> Tensor {
@@ -114,7 +116,7 @@ public final class Rows: @unchecked Sendable {
 }
 
 /// The rows of a batch, contiguous: dense parts gathered, sparse parts joined into one list with whole-row columns. A row
-/// that occurs several times is there once.
+/// that occurs several times is there once. Rows in which many columns occur are expanded instead.
 final class RowBatch {
     /// Samples.
     let count: Int
@@ -122,14 +124,16 @@ final class RowBatch {
     let distinct: Int
     let d0: Int
     let width: Int
-    let dense: Buffer<Float>
+    /// Each distinct row as a whole (distinct, width); the entries are then left out.
+    let expanded: Buffer<Float>?
     private let starts: Buffer<Int32>
     private let samples: Buffer<Int32>
+    private let dense: Buffer<Float>
     private let offsets: Buffer<Int32>
     private let columns: Buffer<Int32>
     private let values: Buffer<Float>
 
-    init(_ rows: Rows) {
+    init(_ rows: Rows, expands: Bool) {
         let matrix = rows.matrix
         let index = rows.indices.pointer
         count = rows.count
@@ -140,53 +144,68 @@ final class RowBatch {
         let scratch = StoragePool.buffer(Int32.self, count: tt_group_scratch(count))
         distinct = tt_group_samples(starts.pointer, samples.pointer, scratch.pointer, index, count)
 
-        dense = StoragePool.buffer(count: distinct * d0)
-        for row in 0..<distinct {
-            let from = Int(index[Int(samples[Int(starts[row])])])
-            (dense.pointer + row * d0).update(from: matrix.dense.pointer + from * d0, count: d0)
-        }
-
-        offsets = StoragePool.buffer(count: distinct + 1)
+        let places = StoragePool.buffer(Int32.self, count: distinct)
         var total = 0
         for row in 0..<distinct {
-            offsets[row] = Int32(total)
-            let from = Int(index[Int(samples[Int(starts[row])])])
-            for part in matrix.parts { total += Int(part.offsets[from + 1] - part.offsets[from]) }
+            let from = index[Int(samples.pointer[Int(starts.pointer[row])])]
+            places.pointer[row] = from
+            for part in matrix.parts {
+                total += Int(part.offsets.pointer[Int(from) + 1] - part.offsets.pointer[Int(from)])
+            }
         }
-        offsets[distinct] = Int32(total)
+        // So many columns occur that whole rows, times the weight, are the faster way.
+        if expands, (total + distinct * d0) * 10 >= distinct * width {
+            expanded = RowBatch.expand(matrix, places)
+            dense = StoragePool.buffer(count: 0)
+            offsets = StoragePool.buffer(count: 0)
+            columns = StoragePool.buffer(count: 0)
+            values = StoragePool.buffer(count: 0)
+            return
+        }
+        expanded = nil
+        dense = StoragePool.buffer(count: distinct * d0)
+        tt_gather_rows(dense.pointer, matrix.dense.pointer, places.pointer, distinct, d0)
+        offsets = StoragePool.buffer(count: distinct + 1)
         columns = StoragePool.buffer(count: total)
         values = StoragePool.buffer(count: total)
         var next = 0
         for row in 0..<distinct {
-            let from = Int(index[Int(samples[Int(starts[row])])])
+            offsets.pointer[row] = Int32(next)
+            let from = Int(places.pointer[row])
             var base = Int32(d0)
             for part in matrix.parts {
-                let first = Int(part.offsets[from])
-                let n = Int(part.offsets[from + 1]) - first
+                let first = Int(part.offsets.pointer[from])
+                let n = Int(part.offsets.pointer[from + 1]) - first
                 for entry in 0..<n { columns.pointer[next + entry] = base + part.codes.pointer[first + entry] }
                 (values.pointer + next).update(from: part.values.pointer + first, count: n)
                 next += n
                 base += Int32(part.width)
             }
         }
+        offsets.pointer[distinct] = Int32(next)
     }
 
+    private static func expand(_ matrix: FeatureMatrix, _ places: Buffer<Int32>) -> Buffer<Float> {
+        let rows = StoragePool.buffer(Float.self, count: places.count * matrix.width)
+        var first = matrix.dense.shape[1]
+        var parts: [tt_part] = []
+        for part in matrix.parts {
+            let (offsets, codes, values) = (part.offsets.pointer, part.codes.pointer, part.values.pointer)
+            parts.append(tt_part(first: first, offsets: offsets, codes: codes, values: values))
+            first += part.width
+        }
+        tt_expand_rows(
+            rows.pointer, places.pointer, places.count, matrix.width, matrix.dense.pointer, matrix.dense.shape[1],
+            parts, parts.count)
+        return rows
+    }
+
+    /// Without entries when the rows are expanded.
     var native: tt_rows {
         tt_rows(
             n: count, m: distinct, d0: d0, dense: dense.pointer, starts: starts.pointer, samples: samples.pointer,
             offsets: offsets.pointer, columns: columns.pointer, values: values.pointer)
     }
-
-    /// Whether so many columns occur that whole rows, times the weight, are the faster way.
-    private var isFull: Bool { (columns.count + distinct * d0) * 10 >= distinct * width }
-
-    /// Each distinct row as a whole (distinct, width); nil when they are mostly empty.
-    private(set) lazy var expanded: Buffer<Float>? = {
-        guard isFull else { return nil }
-        let rows = StoragePool.buffer(Float.self, count: distinct * width)
-        tt_expand_rows(rows.pointer, native, width)
-        return rows
-    }()
 
     /// The gradient before the activation, of each distinct row over its samples (distinct, d), and its column sums.
     func activationBackward(

@@ -81,21 +81,27 @@ extension Tensor {
         try Product.run(
             result.pointer, .init(pointer), .init(weight.pointer, transposed: !weightIsTransposed), m: n, n: d,
             k: inputs, skipsZeros: Gradients.areRecorded
-        ) { first, count in
+        ) { rows, columns in
             tt_bias_relu_dropout(
-                result.pointer + first * d, bias?.pointer, first, count, d, relu, dropout.native)
+                result.pointer, bias?.pointer, rows.lowerBound, rows.upperBound, d, columns.lowerBound,
+                columns.upperBound, relu, dropout.native)
         }
         let saved = result.storage
-        return result.recorded("linear", [self, weight] + (bias.map { [$0] } ?? [])) { g, tensors in
+        return result.recorded("linear", [self, weight] + (bias.map { [$0] } ?? []), ignoresZeros: relu) {
+            g, tensors in
             let (x, weight) = (tensors[0], tensors[1])
             let (dz, db) = Tensor.activationBackward(
                 g[0]!, saved, n, d, relu: relu, dropout, bias: tensors.count > 2 && tensors[2].requiresGrad)
             var dx: Tensor?
             if x.requiresGrad {
                 let result = Tensor(uninitialized: x.shape)
-                try Product.run(
-                    result.pointer, .init(dz.pointer), .init(weight.pointer, transposed: weightIsTransposed), m: n,
-                    n: inputs, k: d)
+                let right = Product.Side(weight.pointer, transposed: weightIsTransposed)
+                if let node = x.node, node.ignoresZeros {
+                    try Product.run(
+                        result.pointer, .init(dz.pointer), right, m: n, n: inputs, k: d, whereNotZero: x.pointer)
+                } else {
+                    try Product.run(result.pointer, .init(dz.pointer), right, m: n, n: inputs, k: d)
+                }
                 dx = result
             }
             var dw: Tensor?
@@ -180,20 +186,20 @@ extension Rows {
         if let bias, bias.shape != [d] {
             throw TensorError.shape("sparse_linear", weight.shape, bias.shape, "the bias does not fit")
         }
-        let batch = gathered()
+        // Which way is taken depends on all rows of a batch. Where a result is kept, a row's bits are its own.
+        let batch = gathered(expands: Gradients.areRecorded)
         let n = count
         _ = try Tensor.checkedElements([n, d], "sparse_linear")
         let result = Tensor(uninitialized: [n, d])
         try withExtendedLifetime(batch) {
-            // Which way is taken depends on all rows of a batch. Where a result is kept, a row's bits are its own.
-            if Gradients.areRecorded, let rows = batch.expanded {
+            if let rows = batch.expanded {
                 let product = StoragePool.buffer(Float.self, count: batch.distinct * d)
                 try Product.run(
                     product.pointer, .init(rows.pointer), .init(weight.pointer), m: batch.distinct, n: d, k: width
-                ) { first, count in
+                ) { rows, columns in
                     tt_spread_rows(
-                        result.pointer, product.pointer, batch.native, bias?.pointer, first, first + count, d, relu,
-                        dropout.native)
+                        result.pointer, product.pointer, batch.native, bias?.pointer, rows.lowerBound,
+                        rows.upperBound, d, columns.lowerBound, columns.upperBound, relu, dropout.native)
                 }
                 return
             }
@@ -204,7 +210,8 @@ extension Rows {
             }
         }
         let saved = result.storage
-        return result.recorded("sparse_linear", [weight] + (bias.map { [$0] } ?? [])) { g, tensors in
+        return result.recorded("sparse_linear", [weight] + (bias.map { [$0] } ?? []), ignoresZeros: relu) {
+            g, tensors in
             let (sums, db) = batch.activationBackward(
                 g[0]!, saved, d, relu: relu, dropout, bias: tensors.count > 1 && tensors[1].requiresGrad)
             let dw = tensors[0].requiresGrad ? try batch.weightGradient(sums, d: d) : nil

@@ -114,13 +114,13 @@ extension Tensor {
         let n = result.count
         tt_dot_rows(result.pointer, pointer, other.pointer, n, d)
         return result.recorded("dot", [self, other]) { g, inputs in
-            func side(_ wanted: Tensor, _ factor: Tensor) -> Tensor? {
-                guard wanted.requiresGrad else { return nil }
-                let dx = Tensor(uninitialized: wanted.shape)
-                tt_scale_rows(dx.pointer, g[0]!.pointer, factor.pointer, n, d)
-                return dx
+            let sides = inputs.map { $0.requiresGrad ? Tensor(uninitialized: $0.shape) : nil }
+            // Chains on two threads wait for this.
+            try Threads.run(2) { side in
+                guard let dx = sides[side] else { return }
+                tt_scale_rows(dx.pointer, g[0]!.pointer, inputs[1 - side].pointer, n, d)
             }
-            return [side(inputs[0], inputs[1]), side(inputs[1], inputs[0])]
+            return sides
         }
     }
 }

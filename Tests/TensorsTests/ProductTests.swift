@@ -10,6 +10,7 @@ import Testing
     /// (m, n, k): of whole tiles, of parts of tiles, of less than a register.
     static let sizes = [
         (256, 256, 512), (37, 130, 70), (20, 48, 64), (8, 17, 100), (9, 1, 1), (130, 300, 65), (64, 96, 8),
+        (700, 40, 30),
     ]
 
     private func matrix(_ rows: Int, _ columns: Int, seed: UInt64, zeros: Bool) -> Tensor {
@@ -28,18 +29,17 @@ import Testing
                     plain.pointer, a.pointer, transposeA: transposeA, b.pointer, transposeB: transposeB, m: m, n: n,
                     k: k)
                 let found = Tensor.normal([m, n], seed: 3)
-                var finished = 0
+                var finished = [Int](repeating: 0, count: m * n)
                 let before = Threads.count
                 Threads.count = 1
                 defer { Threads.count = before }
                 try Product.run(
                     found.pointer, .init(a.pointer, transposed: transposeA), .init(b.pointer, transposed: transposeB),
                     m: m, n: n, k: k
-                ) { first, count in
-                    #expect(first == finished)
-                    finished += count
+                ) { rows, columns in
+                    for row in rows { for column in columns { finished[row * n + column] += 1 } }
                 }
-                #expect(finished == m)
+                #expect(finished.allSatisfy { $0 == 1 })
                 for index in 0..<(m * n) {
                     let (one, other) = (plain.pointer[index], found.pointer[index])
                     guard abs(one - other) <= 2e-5 * max(1, abs(one)) else {
@@ -65,6 +65,49 @@ import Testing
         }
     }
 
+    /// (m, n, k): of whole tiles and parts, of each number of sixteens that is multiplied at once, and of more rows than one
+    /// piece has.
+    @Test(arguments: [(256, 256, 256), (37, 70, 352), (8, 17, 16), (600, 33, 64), (40, 100, 272)])
+    func onlyWhatIsWantedIsMultiplied(_ m: Int, _ n: Int, _ k: Int) throws {
+        let a = matrix(m, k, seed: 1, zeros: false)
+        let x = matrix(m, n, seed: 2, zeros: true)
+        for transposeB in [false, true] {
+            let b = matrix(transposeB ? n : k, transposeB ? k : n, seed: 3, zeros: false)
+            let plain = Tensor(zeros: [m, n])
+            try Tensor.multiply(
+                plain.pointer, a.pointer, transposeA: false, b.pointer, transposeB: transposeB, m: m, n: n, k: k)
+            let found = Tensor.normal([m, n], seed: 4)
+            try Product.run(
+                found.pointer, .init(a.pointer), .init(b.pointer, transposed: transposeB), m: m, n: n, k: k,
+                whereNotZero: x.pointer)
+            for index in 0..<(m * n) {
+                let (one, other) = (x.pointer[index] == 0 ? 0 : plain.pointer[index], found.pointer[index])
+                guard abs(one - other) <= 5e-5 * max(1, abs(one)) else {
+                    Issue.record("\(m) × \(n) × \(k): \(other) at \(index), not \(one)")
+                    break
+                }
+            }
+        }
+    }
+
+    /// Sizes that the kernel does not take, a left side with more zeros than what is wanted has, and much that is wanted:
+    /// the whole product then.
+    @Test func whatIsWantedIsOnlyAHint() throws {
+        for (k, zerosInA, zerosInX) in [(20, 0, 8), (32, 30, 8), (32, 0, 1)] {
+            let a = Tensor(shape: [8, k], repeating: 1)
+            let x = Tensor(shape: [8, 16], repeating: 1)
+            for row in 0..<8 {
+                for place in 0..<zerosInA { a.pointer[row * k + place] = 0 }
+                for place in 0..<zerosInX { x.pointer[row * 16 + place] = 0 }
+            }
+            let b = Tensor(shape: [k, 16], repeating: 1)
+            let c = Tensor(zeros: [8, 16])
+            try Product.run(
+                c.pointer, .init(a.pointer), .init(b.pointer), m: 8, n: 16, k: k, whereNotZero: x.pointer)
+            #expect(c.values.allSatisfy { $0 == Float(k - zerosInA) })
+        }
+    }
+
     @Test func whatIsNotANumberReachesTheResult() throws {
         let a = Tensor(zeros: [8, 70])
         a.pointer[70 + 69] = .nan
@@ -80,12 +123,25 @@ import Testing
         #expect(["portable", "avx2", "avx512"].contains(name))
     }
 
-    @Test(arguments: [(1, 1), (16, 16), (33, 70), (64, 48)]) func turningTransposes(_ n: Int, _ m: Int) {
-        let x = Tensor.normal([n, m], seed: 4)
+    @Test(arguments: [(1, 1), (16, 16), (33, 70), (64, 48), (100, 40)]) func turningTransposes(_ n: Int, _ m: Int) {
+        let x = matrix(n, m, seed: 4, zeros: true)
         let out = Tensor(zeros: [m, n])
         tt_turn(out.pointer, x.pointer, n, m)
         for row in 0..<n {
             for column in 0..<m { #expect(out.pointer[column * n + row] == x.pointer[row * m + column]) }
         }
+
+        // In two pieces, with marks as the turned rows get them.
+        let again = Tensor(zeros: [m, n])
+        let marks = Buffer<UInt64>(repeating: 0, count: m * tt_words(n))
+        let middle = m / 2
+        let found =
+            tt_turn_marked(again.pointer, marks.pointer, x.pointer, n, m, 0, middle)
+            + tt_turn_marked(again.pointer, marks.pointer, x.pointer, n, m, middle, m)
+        #expect(again.values == out.values)
+        let expected = Buffer<UInt64>(repeating: 0, count: m * tt_words(n))
+        #expect(tt_mark_nonzero(expected.pointer, out.pointer, m, n) == found)
+        #expect(Array(marks.elements) == Array(expected.elements))
+        #expect(found == out.values.filter { $0 != 0 }.count)
     }
 }

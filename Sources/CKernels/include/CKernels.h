@@ -73,12 +73,17 @@ void tt_select_end(float *values, int32_t *at, long n, long k);
 long tt_words(long k);
 // Returns how many elements of a (n, k) are not zero.
 long tt_mark_nonzero(uint64_t *marks, const float *a, long n, long k);
-// b in the order the product reads it, tt_packed_count(k, n) elements; b is (n, k) when transposed.
-long tt_packed_count(long k, long n);
-void tt_pack(float *packed, const float *b, long k, long n, bool transposed);
-// Rows first ..< last of c.
-void tt_marked_product(float *c, const float *a, const uint64_t *marks, const float *packed, long first, long last,
-                       long k, long n);
+// Rows first ..< last of c, columns column ..< column + tt_tile_width() of them; b is (n, k) when transposed.
+long tt_tile_width(void);
+void tt_marked_product(float *c, const float *a, const uint64_t *marks, const float *b, bool transposed, long first,
+                       long last, long column, long k, long n);
+// c (m, n) = a (m, k) times b (k, n), k a multiple of 16, only where marks of n columns say so; 0 elsewhere. Rows first ..<
+// last of c, columns column ..< column + tt_wanted_width(), which divides 64; b is (n, k) when transposed.
+long tt_wanted_width(void);
+void tt_wanted_product(float *c, const float *a, const float *b, bool transposed, const uint64_t *marks, long first,
+                       long last, long column, long k, long n);
+// Rows from ..< to of out (m, n) = x (n, m) transposed, and their marks; returns how many of their elements are not zero.
+long tt_turn_marked(float *out, uint64_t *marks, const float *x, long n, long m, long from, long to);
 // out (m, n) = x (n, m) transposed.
 void tt_turn(float *out, const float *x, long n, long m);
 
@@ -102,9 +107,10 @@ typedef struct {
 // out[i] = keep(first + i) ? x[i] * scale : 0. Also its own backward.
 void tt_drop(float *out, const float *x, long n, tt_dropout drop);
 
-// In place: x = dropout(relu(x + bias)); bias may be NULL, relu off gives x + bias (dropout then not applied). `x` is
-// row `first` of the whole that dropout counts its elements in.
-void tt_bias_relu_dropout(float *x, const float *bias, long first, long n, long d, bool relu, tt_dropout drop);
+// In place: x = dropout(relu(x + bias)) for rows first ..< last and columns from ..< to of x (n, d); bias may be NULL, relu
+// off gives x + bias (dropout then not applied).
+void tt_bias_relu_dropout(float *x, const float *bias, long first, long last, long d, long from, long to, bool relu,
+                          tt_dropout drop);
 // dx = y > 0 ? g * scale : 0, and bias gradient db[j] = sum of dx[:, j] unless db is NULL.
 void tt_relu_dropout_backward(float *dx, float *db, const float *g, const float *y, long n, long d, float scale);
 
@@ -129,11 +135,22 @@ long tt_group_scratch(long n);
 void tt_sparse_linear(float *y, tt_rows x, const float *weight, const float *bias, long first, long last, long d,
                       bool relu, tt_dropout drop);
 
-// The same for rows that are not so sparse, in two steps. out (m, width): each row as a whole, once.
-void tt_expand_rows(float *out, tt_rows x, long width);
-// Samples of the rows first ..< last of y (n, d) = dropout(relu(z + bias)), z (m, d) by row.
-void tt_spread_rows(float *y, const float *z, tt_rows x, const float *bias, long first, long last, long d, bool relu,
-                    tt_dropout drop);
+// A sparse part of a whole matrix: its row i has entries offsets[i] ..< offsets[i + 1], each a column, counted from `first`
+// on, and a value.
+typedef struct {
+    long first;
+    const int64_t *offsets;
+    const int32_t *codes;
+    const float *values;
+} tt_part;
+
+// The same for rows that are not so sparse, in two steps. out (m, width): those rows of a matrix with a dense part of width
+// d0 as a whole. The entries of a tt_rows are not needed then.
+void tt_expand_rows(float *out, const int32_t *rows, long m, long width, const float *dense, long d0,
+                    const tt_part *parts, long count);
+// Samples of the rows first ..< last of y (n, d) = dropout(relu(z + bias)), z (m, d) by row; columns from ..< to.
+void tt_spread_rows(float *y, const float *z, tt_rows x, const float *bias, long first, long last, long d, long from,
+                    long to, bool relu, tt_dropout drop);
 
 // sums (m, d): of g (n, d) over each row's samples.
 void tt_sum_samples(float *sums, const float *g, tt_rows x, long d);
