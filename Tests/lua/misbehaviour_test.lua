@@ -190,7 +190,8 @@ stage "backfill" { script = "examples/backfill.lua", flags = { "--db", "sqlite:l
     rules = { many = { method = "POST" } }, setup = vectors_of_before, state = vectors }
 
 -- While the files of current/ are replaced, before its manifest is, a server that takes nothing any more does not take
--- back the old ones either. That is said, and readers see it by the old manifest.
+-- back the old ones either. That is said, and readers see it by the old manifest: what that leads to, in current/ or in
+-- the version that it names, is always whole.
 local function is_told(value, message)
     local version = value:match(" differs, under the manifest of (%S+)$")
     return version and (message:find("current/ could not be put back", 1, true)

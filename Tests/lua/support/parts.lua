@@ -91,16 +91,35 @@ local function seen_by_readers(self, name, objects, is_timeless)
     return digest(table.concat(parts, "\n"))
 end
 
+-- What the manifest of current/ leads a reader to who takes what differs there from the version that it names.
+local function led_to(self, found, is_timeless)
+    local pointer = (found.current or {})["manifest.json"]
+    if not pointer then return "none" end
+    local text = self.bucket:download(pointer.name).body
+    local objects = { ["manifest.json"] = pointer }
+    for _, file in ipairs(json.decode(text).files) do
+        local there = found.current[file.path]
+        if not there or sha256_of(self, there) ~= file.sha256 then
+            there = (found[json.decode(text).model_version] or {})[file.path]
+        end
+        objects[file.path] = there
+    end
+    return seen_by_readers(self, "current", objects, is_timeless)
+end
+
 --- The folders of a prefix by their names.
 function Parts:add_folders(state, prefix, names)
     local found = folders_of(self, prefix)
     for _, name in ipairs(names) do state[name .. "/"] = seen_by_readers(self, name, found[name] or {}) end
+    state["what current/ leads to"] = led_to(self, found)
     for name in pairs(found) do t.ok(state[name .. "/"], "there is a folder of another name: " .. name) end
 end
 
 --- What current/ holds, without what differs between two exports; and that each version is whole, or not there.
 function Parts:add_current(state, prefix)
-    for name, objects in pairs(folders_of(self, prefix)) do
+    local found = folders_of(self, prefix)
+    state["what current/ leads to"] = led_to(self, found, true)
+    for name, objects in pairs(found) do
         local seen = seen_by_readers(self, name, objects, true)
         if name == "current" then
             state["current/"] = seen
