@@ -3,14 +3,27 @@ import Base
 /// Numbers by their group: a counting sort that leaves out pairs with a negative member.
 struct Grouped {
     let groupCount: Int
+    /// Those that were given, when they stood in this order already.
     let values: Buffer<Int32>
     private let starts: Buffer<Int>
 
     init(_ groups: Buffer<Int32>, _ numbers: Buffer<Int32>, groups count: Int) {
         groupCount = count
         starts = Buffer(repeating: 0, count: count + 1)
-        for row in 0..<groups.count where groups[row] >= 0 && numbers[row] >= 0 { starts[Int(groups[row]) + 1] += 1 }
+        var last: Int32 = 0
+        var isInOrder = true
+        for row in 0..<groups.count {
+            let (group, number) = (groups.pointer[row], numbers.pointer[row])
+            // A negative one is below the last.
+            isInOrder = isInOrder && group >= last && number >= 0
+            last = group
+            if group >= 0, number >= 0 { starts.pointer[Int(group) + 1] += 1 }
+        }
         for group in 0..<count { starts[group + 1] += starts[group] }
+        if isInOrder {
+            values = numbers
+            return
+        }
         values = Buffer(uninitialized: starts[count])
         let next = Buffer<Int>(uninitialized: count)
         next.pointer.update(from: starts.pointer, count: count)
@@ -22,6 +35,24 @@ struct Grouped {
     }
 
     func places(of group: Int) -> Range<Int> { starts[group]..<starts[group + 1] }
+
+    func isAscending(_ group: Int) -> Bool {
+        let own = self[group]
+        return (1..<max(own.count, 1)).allSatisfy { own[$0 - 1] < own[$0] }
+    }
+
+    /// With values of its own.
+    func copy() -> Grouped {
+        let copied = Buffer<Int32>(uninitialized: values.count)
+        copied.pointer.update(from: values.pointer, count: values.count)
+        return Grouped(groupCount: groupCount, values: copied, starts: starts)
+    }
+
+    private init(groupCount: Int, values: Buffer<Int32>, starts: Buffer<Int>) {
+        self.groupCount = groupCount
+        self.values = values
+        self.starts = starts
+    }
 
     @inline(__always) subscript(group: Int) -> UnsafeBufferPointer<Int32> {
         UnsafeBufferPointer(start: values.pointer + starts[group], count: starts[group + 1] - starts[group])
@@ -51,12 +82,18 @@ public final class TakenItems: @unchecked Sendable {
             }
         }
         self.population = population
-        self.items = Grouped(groups, items, groups: groupCount)
+        let grouped = Grouped(groups, items, groups: groupCount)
         counts = Buffer(uninitialized: groupCount)
-        for group in 0..<groupCount {
+        // They often come in order, each once.
+        var ordered = 0
+        while ordered < groupCount, grouped.isAscending(ordered) {
+            counts[ordered] = Int32(grouped[ordered].count)
+            ordered += 1
+        }
+        self.items = ordered < groupCount && grouped.values === items ? grouped.copy() : grouped
+        for group in ordered..<groupCount {
             let own = UnsafeMutableBufferPointer(rebasing: self.items.values.mutable[self.items.places(of: group)])
-            // They often come in order, each once.
-            if (1..<max(own.count, 1)).allSatisfy({ own[$0 - 1] < own[$0] }) {
+            if self.items.isAscending(group) {
                 counts[group] = Int32(own.count)
                 continue
             }

@@ -110,30 +110,40 @@ public struct TokenBag: Sendable {
     private init(rowCount: Int, width: Int, count: (_ row: Int, _ counts: inout SlotCounts) -> Void) throws {
         self.width = width
         offsets = Buffer(repeating: 0, count: rowCount + 1)
-        let pieceRows = 1 << 13
-        var pieces = [Piece?](repeating: nil, count: (rowCount + pieceRows - 1) / pieceRows)
-        try pieces.withUnsafeMutableBufferPointer { [offsets] pieces in
-            let results = pieces.baseAddress
-            try Threads.run(pieces.count) { number in
+        var codes = GrowingBuffer<Int32>()
+        var values = GrowingBuffer<Float>()
+        // Some pieces at a time, whose memory the next ones use again.
+        let (pieceRows, most) = (1 << 11, 16)
+        let pieces = (0..<most).map { _ in Piece() }
+        for first in stride(from: 0, to: rowCount, by: most * pieceRows) {
+            let end = min(first + most * pieceRows, rowCount)
+            let together = (end - first + pieceRows - 1) / pieceRows
+            func rows(_ number: Int) -> Range<Int> {
+                first + number * pieceRows..<min(first + (number + 1) * pieceRows, end)
+            }
+            try Threads.run(together) { [offsets] number in
                 try Interrupt.check()
-                let piece = Piece()
+                let piece = pieces[number]
+                piece.clear()
                 var counts = SlotCounts(width: width)
-                for row in number * pieceRows..<min((number + 1) * pieceRows, rowCount) {
+                for row in rows(number) {
                     count(row, &counts)
                     offsets[row + 1] = Int64(counts.finish(into: piece))
                 }
-                results![number] = piece
+            }
+            for row in first..<end { offsets[row + 1] += offsets[row] }
+            let total = Int(offsets[end])
+            codes.reserve(total - codes.count)
+            values.reserve(total - values.count)
+            (codes.count, values.count) = (total, total)
+            try Threads.run(together) { [offsets, codes = codes.pointer, values = values.pointer] number in
+                let (piece, start) = (pieces[number], Int(offsets[rows(number).lowerBound]))
+                (codes + start).update(from: piece.codes.pointer, count: piece.codes.count)
+                (values + start).update(from: piece.values.pointer, count: piece.values.count)
             }
         }
-        for row in 0..<rowCount { offsets[row + 1] += offsets[row] }
-        codes = Buffer(uninitialized: Int(offsets[rowCount]))
-        values = Buffer(uninitialized: Int(offsets[rowCount]))
-        for number in pieces.indices {
-            let (piece, start) = (pieces[number]!, Int(offsets[number * pieceRows]))
-            (codes.pointer + start).update(from: piece.codes.pointer, count: piece.codes.count)
-            (values.pointer + start).update(from: piece.values.pointer, count: piece.values.count)
-            pieces[number] = nil
-        }
+        self.codes = codes.finish()
+        self.values = values.finish()
     }
 }
 
@@ -141,6 +151,11 @@ public struct TokenBag: Sendable {
 private final class Piece {
     var codes = GrowingBuffer<Int32>()
     var values = GrowingBuffer<Float>()
+
+    func clear() {
+        codes.count = 0
+        values.count = 0
+    }
 }
 
 /// How often each slot occurs in the row that is worked on.

@@ -141,23 +141,27 @@ extension Column {
         let (offsets, rows) = groups.rows(count: count)
         let medians = Buffer<Double>(repeating: 0, count: groups.count)
         let valid = Buffer<UInt8>(repeating: 1, count: groups.count)
-        var group: [Double] = []
-        for index in 0..<groups.count {
-            if index % 4096 == 0 { try Interrupt.check() }
-            group.removeAll(keepingCapacity: true)
-            for at in Int(offsets.pointer[index])..<Int(offsets.pointer[index + 1]) {
-                let row = Int(rows.pointer[at])
-                if !isNull(row) { group.append(values[row]) }
+        let piece = 4096
+        Workers.run((groups.count + piece - 1) / piece) { number in
+            if Interrupt.isPending { return }
+            var group: [Double] = []
+            for index in number * piece..<min((number + 1) * piece, groups.count) {
+                group.removeAll(keepingCapacity: true)
+                for at in Int(offsets.pointer[index])..<Int(offsets.pointer[index + 1]) {
+                    let row = Int(rows.pointer[at])
+                    if !isNull(row) { group.append(values[row]) }
+                }
+                if group.isEmpty {
+                    valid.pointer[index] = 0
+                    continue
+                }
+                group.sort(by: isOrdered)
+                let middle = group.count / 2
+                let (low, high) = (group[group.count % 2 == 1 ? middle : middle - 1], group[middle])
+                medians.pointer[index] = low == high ? low : low / 2 + high / 2
             }
-            if group.isEmpty {
-                valid.pointer[index] = 0
-                continue
-            }
-            group.sort(by: isOrdered)
-            let middle = group.count / 2
-            let (low, high) = (group[group.count % 2 == 1 ? middle : middle - 1], group[middle])
-            medians.pointer[index] = low == high ? low : low / 2 + high / 2
         }
+        try Interrupt.check()
         return (medians, valid)
     }
 

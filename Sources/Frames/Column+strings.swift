@@ -15,9 +15,11 @@ extension Column {
                 result.pointer.initialize(repeating: value, count: count)
                 return result
             }
-            for row in 0..<count {
-                let code = Int(codes.pointer[row])
-                (result.pointer + row).initialize(to: perCode.pointer[code < pool.count ? code : 0])
+            Workers.pieces(of: count) { [codes = codes.pointer, size = pool.count] rows in
+                for row in rows {
+                    let code = Int(codes[row])
+                    (result.pointer + row).initialize(to: perCode.pointer[code < size ? code : 0])
+                }
             }
             return result
         }

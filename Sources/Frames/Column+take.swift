@@ -28,6 +28,15 @@ extension Buffer {
     }
 }
 
+extension Buffer where Element == Int32 {
+    /// 0, 1, 2 …
+    static func counting(to count: Int) -> Buffer {
+        let result = Buffer(uninitialized: count)
+        for index in 0..<count { result.pointer[index] = Int32(truncatingIfNeeded: index) }
+        return result
+    }
+}
+
 extension Column {
     /// The rows at `rows`, in that order; a negative row gives null. Rows must be below `count`.
     public func take(_ rows: Buffer<Int32>) -> Column {
@@ -36,7 +45,7 @@ extension Column {
             valid = validity.taking(rows, missing: 0)
             // Rows chosen for not being null leave a column that says so.
             if !valid!.elements.contains(0) { valid = nil }
-        } else if rows.elements.contains(where: { $0 < 0 }) {
+        } else if rows.elements.reduce(0, min) < 0 {
             valid = Buffer(uninitialized: rows.count)
             for (index, row) in rows.elements.enumerated() { valid!.pointer[index] = row < 0 ? 0 : 1 }
         }

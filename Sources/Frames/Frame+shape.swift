@@ -10,20 +10,30 @@ extension Frame {
         guard mask.count == rowCount else {
             throw FrameError("frame.length", "the filter has \(mask.count) rows, the frame has \(rowCount)")
         }
-        let valid = mask.validity?.pointer ?? flags.pointer
-        var kept = 0
-        for row in 0..<rowCount { kept += Int(flags.pointer[row] & valid[row]) }
+        let (wanted, valid) = (flags.pointer, mask.validity?.pointer ?? flags.pointer)
+        // How many rows of each piece are kept, then how many of those before it.
+        let size = 1 << 16
+        let starts = Buffer<Int>(repeating: 0, count: (rowCount + size - 1) / size + 1)
+        func piece(_ number: Int) -> Range<Int> { number * size..<min((number + 1) * size, rowCount) }
+        Workers.run(starts.count - 1) { number in
+            var kept = 0
+            for row in piece(number) { kept += Int(wanted[row] & valid[row]) }
+            starts[number + 1] = kept
+        }
+        for number in 1..<starts.count { starts[number] += starts[number - 1] }
+        let kept = starts[starts.count - 1]
         if kept == rowCount { return self }
-        // Room for one more: a row that is not kept is written too, and then overwritten.
-        let rows = Buffer<Int32>(uninitialized: kept + 1)
-        var at = 0
-        for row in 0..<rowCount {
-            rows.pointer[at] = Int32(truncatingIfNeeded: row)
-            at += Int(flags.pointer[row] & valid[row])
+        let rows = Buffer<Int32>(uninitialized: kept)
+        Workers.run(starts.count - 1) { number in
+            var (row, at) = (number * size, starts[number])
+            // A row that is not kept is written too, and then overwritten.
+            while at < starts[number + 1] {
+                rows.pointer[at] = Int32(truncatingIfNeeded: row)
+                at += Int(wanted[row] & valid[row])
+                row += 1
+            }
         }
-        return try withExtendedLifetime(rows) {
-            try take(Buffer(adopting: rows.pointer, count: kept, release: { _, _ in }))
-        }
+        return try take(rows)
     }
 
     public func filter(_ expression: Expression) throws -> Frame { try filter(expression.evaluate(self)) }

@@ -30,6 +30,12 @@ public struct JoinKeys {
     public init(_ left: Column, _ right: Column) throws {
         switch (left.storage, right.storage) {
         case (.uuid(let a), .uuid(let b)):
+            if let sought = b.places(of: a) {
+                self.init(
+                    left: Self.numbers(a.codes, sought, left.validity),
+                    right: Self.numbers(b.codes ?? .counting(to: b.count), nil, right.validity), limit: b.values.count)
+                return
+            }
             let table = KeyTable<UUID>(capacity: b.values.count)
             let known = Buffer<Int32>(uninitialized: b.values.count)
             table.codes(for: b.values.pointer, count: known.count, into: known.pointer)

@@ -120,6 +120,7 @@ extension Operand {
         }
     }
 
+    @inline(__always)
     private static func logic(
         _ name: String, _ left: Operand, _ right: Operand,
         _ body: (UInt8, UInt8, UInt8, UInt8) -> (value: UInt8, known: UInt8)
@@ -128,13 +129,16 @@ extension Operand {
         for side in [left, right] where side.dtype != .bool {
             throw FrameError("frame.type", "'\(name)' needs bool on both sides, not \(side.typeName); compare first")
         }
+        let a = Lanes(left.column.boolValues, isScalar: left.isScalar)
+        let b = Lanes(right.column.boolValues, isScalar: right.isScalar)
+        if left.column.validity == nil, right.column.validity == nil {
+            return result(Column(.bool(combine(a, b, count) { body($0, 1, $1, 1).value })), left, right)
+        }
         let one = Buffer<UInt8>(repeating: 1, count: 1)
         func known(_ side: Operand) -> Lanes<UInt8> {
             Lanes(side.column.validity ?? one, isScalar: side.isScalar || side.column.validity == nil)
         }
         let (knownA, knownB) = (known(left), known(right))
-        let a = Lanes(left.column.boolValues, isScalar: left.isScalar)
-        let b = Lanes(right.column.boolValues, isScalar: right.isScalar)
         let values = Buffer<UInt8>(uninitialized: count)
         let valid = Buffer<UInt8>(uninitialized: count)
         for row in 0..<count {
@@ -142,8 +146,7 @@ extension Operand {
             values.pointer[row] = value
             valid.pointer[row] = isKnown
         }
-        let hasNulls = left.column.validity != nil || right.column.validity != nil
-        return result(Column(.bool(values), validity: hasNulls ? valid : nil), left, right)
+        return result(Column(.bool(values), validity: valid), left, right)
     }
 
     /// Three-valued `not`: null stays null.

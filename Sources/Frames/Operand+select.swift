@@ -119,6 +119,15 @@ extension Column {
             throw FrameError(
                 "frame.type", "cannot look for \(dtype.name) values in a \(other.dtype.name) column; cast one of them")
         }
+        // Ids that are stored as codes are looked for once each.
+        if case .uuid(let ids) = storage, let codes = ids.codes, validity == nil, other.validity == nil {
+            let found = try Column(.uuid(UUIDs(ids.values))).isIn(other).boolValues
+            let flags = Buffer<UInt8>(uninitialized: count)
+            Workers.pieces(of: count) { [from = codes.pointer, found = found.pointer, to = flags.pointer] rows in
+                for row in rows { to[row] = found[Int(from[row])] }
+            }
+            return Column(.bool(flags))
+        }
         let keys = try JoinKeys(self, other)
         // Whether a number occurs on the right; place 0 is that of -1.
         let known = Buffer<UInt8>(repeating: 0, count: keys.limit + 1)

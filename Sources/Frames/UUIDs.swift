@@ -47,6 +47,25 @@ public struct UUIDs: @unchecked Sendable {
         return with(codes: codes.taking(rows, missing: 0))
     }
 
+    /// Where each of the values of `others` stands among the values of these, -1 for those that do not; nil unless both are
+    /// in strictly ascending order. Then one walk through both finds them all.
+    public func places(of others: UUIDs) -> Buffer<Int32>? {
+        guard areAscending, others.areAscending else { return nil }
+        let (mine, theirs) = (values.elements, others.values.elements)
+        let places = Buffer<Int32>(uninitialized: theirs.count)
+        var at = 0
+        for (index, value) in theirs.enumerated() {
+            while at < mine.count, mine[at] < value { at += 1 }
+            places.pointer[index] = at < mine.count && mine[at] == value ? Int32(truncatingIfNeeded: at) : -1
+        }
+        return places
+    }
+
+    /// Whether the values are in strictly ascending order. Looks no further than where they are not.
+    public var areAscending: Bool {
+        (1..<max(values.count, 1)).allSatisfy { values.pointer[$0 - 1] < values.pointer[$0] }
+    }
+
     /// Other codes into the same values.
     func with(codes: Buffer<Int32>) -> UUIDs { UUIDs(codes: codes, distinct: values, isOrdered: isOrdered) }
 

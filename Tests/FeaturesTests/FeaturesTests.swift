@@ -124,6 +124,24 @@ func id(_ number: UInt64) -> Base.UUID { Base.UUID(high: 0x4000, low: 0x8000_000
         let found = try index.rows(of: .uuid(ids.reversed()))
         #expect((0..<ids.count).allSatisfy { Int(found[$0]) == ids.count - 1 - $0 })
     }
+
+    // Ascending ids are walked along, with sought ones in order, and looked up otherwise: with equal results.
+    @Test func findsIdsInOrderAndOutOfOrder() throws {
+        let ids = (0..<1000).map { id(UInt64($0 * 2)) }
+        let sought = (0..<1500).map { id(UInt64($0 * 3)) }
+        let wanted: [Int32] = (0..<1500).map { (number: Int) -> Int32 in
+            number % 2 == 0 && number * 3 < 2000 ? Int32(number / 2 * 3) : -1
+        }
+        let (ascending, mixed) = (try RowIndex(.uuid(ids)), try RowIndex(.uuid(ids.reversed())))
+        #expect(elements(try ascending.rows(of: .uuid(sought))) == wanted)
+        #expect(elements(try ascending.rows(of: .uuid(sought.reversed()))) == Array(wanted.reversed()))
+        #expect(elements(try ascending.rows(of: .uuid([id(6), id(7)]))) == [3, -1])
+        #expect(elements(try ascending.rows(of: .uuid([nil] + sought))) == [-1] + wanted)
+        let turned: [Int32] = wanted.map { (row: Int32) -> Int32 in row < 0 ? -1 : 999 - row }
+        #expect(elements(try mixed.rows(of: .uuid(sought))) == turned)
+        #expect(code { try RowIndex(.uuid([id(1), id(1), id(2)])) } == "features.duplicate_id")
+        #expect(code { try RowIndex(.uuid([nil, id(1), id(2)])) } == "features.null_id")
+    }
 }
 
 @Suite struct FeatureStoreTests {
@@ -249,6 +267,17 @@ func id(_ number: UInt64) -> Base.UUID { Base.UUID(high: 0x4000, low: 0x8000_000
         #expect(try draw(wanted, 1000, []) != draw(wanted, 1000, [], seed: 2))
         #expect(try draw(wanted, 1000, []) != draw(wanted, 1000, [], stream: 2))
         #expect(try draw([0, 5, 0], 1000, [])[1] == draw(wanted, 1000, [])[1])
+    }
+
+    // Groups in order may share what was given, which is not to change.
+    @Test func takesItemsInAnyOrder() throws {
+        let items = Buffer<Int32>([1, 4, 3, 2, 3, 0])
+        let ordered = try TakenItems(groups: Buffer([0, 0, 2, 2, 2, 3]), items: items, groupCount: 5, population: 5)
+        #expect((0..<5).map { Array(ordered.items(of: $0)) } == [[1, 4], [], [2, 3], [0], []])
+        #expect(Array(items.elements) == [1, 4, 3, 2, 3, 0])
+        let mixed = try TakenItems(
+            groups: Buffer([2, 0, 3, -1, 2, 0, 2]), items: Buffer([3, 4, 0, 2, 2, 1, 3]), groupCount: 5, population: 5)
+        #expect((0..<5).map { Array(mixed.items(of: $0)) } == (0..<5).map { Array(ordered.items(of: $0)) })
     }
 
     @Test func putsPairsBeforeTheDraw() throws {

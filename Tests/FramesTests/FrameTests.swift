@@ -49,6 +49,19 @@ import Testing
                 == ["Z", "aaaaaaaaa", "aaaaaaaab", "b", "é"])
     }
 
+    // More rows than are looked at at once.
+    @Test func filterKeepsTheRowsOfEveryPiece() throws {
+        let count = 200_001
+        let rows = Column.int64((0..<count).map { Int64($0) })
+        let frame = try Frame([("row", rows)])
+        for divisor in [3, 65_537, 300_000] {
+            let mask = Column.bool((0..<count).map { $0 % 7 == 0 ? nil : ($0 + 1) % divisor == 0 })
+            let expected = (0..<count).filter { $0 % 7 != 0 && ($0 + 1) % divisor == 0 }.map { Value.int(Int64($0)) }
+            #expect(try frame.filter(mask)["row"]!.values == expected)
+        }
+        #expect(try frame.filter(Column.bool((0..<count).map { _ in true })).rowCount == count)
+    }
+
     @Test func sortAgreesWithAStableReferenceSort() throws {
         var random = Random(seed: 7)
         let keys = (0..<5000).map { _ in random.below(10) == 0 ? nil : Int64(random.below(50)) - 25 }

@@ -75,6 +75,22 @@ import Testing
             #expect(try plain.join(otherCoded, leftOn: ["id"], rightOn: ["id"], how: how).isEqual(to: wanted))
         }
         #expect(try coded["id"]!.isIn(other["id"]!).isEqual(to: try plain["id"]!.isIn(other["id"]!)))
+        // Ids in order are found by a walk instead of a table.
+        let inOrder = try other.sort([SortKey("id")]).unique(["id"])
+        for how in JoinKind.allCases {
+            let wanted = try plain.sort([SortKey("id")]).join(inOrder, leftOn: ["id"], rightOn: ["id"], how: how)
+            #expect(
+                try coded.sort([SortKey("id")]).join(inOrder, leftOn: ["id"], rightOn: ["id"], how: how)
+                    .isEqual(to: wanted))
+            let back = try inOrder.join(plain, leftOn: ["id"], rightOn: ["id"], how: how)
+            #expect(
+                try inOrder.join(coded.sort([SortKey("id")]), leftOn: ["id"], rightOn: ["id"], how: how)["m"]!
+                    .isEqual(to: back["m"]!))
+        }
+        let filled = try inOrder.filter(Expression("id is not null"))["id"]!
+        #expect(
+            try coded.sort([SortKey("id")])["id"]!.isIn(filled).isEqual(
+                to: try plain.sort([SortKey("id")])["id"]!.isIn(filled)))
         // Sorted rows are known to be distinct without a table, and equal ones still found.
         let sorted = try coded.sort([SortKey("id"), SortKey("n")])
         #expect(

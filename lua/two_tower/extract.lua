@@ -64,7 +64,10 @@ local function clean(frame, columns, missing)
     for _, column in ipairs(missing) do frame = frame:with({ { column[1], "null" } }) end
     local casts = {}
     for _, column in ipairs(columns) do casts[column[1]] = CAST[column[2]] end
-    if next(casts) then frame = frame:cast(casts, { strict = false }) end
+    if next(casts) then
+        local _ <close> = frame
+        frame = frame:cast(casts, { strict = false })
+    end
     for _, column in ipairs(columns) do
         if column[2] == "number" then
             -- False for NaN and the infinities.
@@ -121,9 +124,9 @@ end
 
 -- Rows in ascending order of an id that must be there once.
 local function keyed(frame, name, key)
-    local sorted = frame:sort({ key })
-    if sorted:unique({ key }):height() < sorted:height() then
-        local double = sorted:value_counts(key)
+    local sorted = frame:sort({ key }, { distinct = 1 })
+    if sorted:height() < frame:height() then
+        local double = frame:value_counts(key)
         tt.error("extract.duplicate", ("table '%s' holds %s %s more than once"):format(name, key, double[key][1]),
             { table = name, column = key })
     end
