@@ -126,7 +126,7 @@ end
 local function keyed(frame, name, key)
     local sorted = frame:sort({ key }, { distinct = 1 })
     if sorted:height() < frame:height() then
-        local double = frame:value_counts(key)
+        local double = frame:sort({ key }):value_counts(key)
         tt.error("extract.duplicate", ("table '%s' holds %s %s more than once"):format(name, key, double[key][1]),
             { table = name, column = key })
     end
