@@ -11,6 +11,9 @@ let unchecked: [SwiftSetting] = [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
 ]
 
+// Without optimisation a kernel takes fifty times as long, and tests would not see the code that is shipped.
+let optimized: [CSetting] = [.unsafeFlags(["-O2"], .when(configuration: .debug))]
+
 // Target names are the rooms of docs/architecture.md; every arrow points up this list.
 let targets: [Target] = [
     library("CLua", "lua5.4", "liblua5.4-dev"),
@@ -25,17 +28,17 @@ let targets: [Target] = [
     library("CLZ4", "liblz4", "liblz4-dev"),
     .target(name: "CSystem"),
     .target(name: "CDigest"),
-    .target(name: "CLuaBridge", dependencies: ["CLua", "CSystem"]),
-    .target(name: "COpenBLAS"),
+    .target(name: "CMath", cSettings: optimized),
+    .target(name: "CLuaBridge", dependencies: ["CLua", "CMath", "CSystem"]),
     .target(name: "CPostgres"),
     .target(name: "CCurl"),
     .target(name: "CCodecs", dependencies: ["CZlib", "CZstd", "CSnappy", "CLZ4"]),
-    .target(name: "CKernels"),
+    .target(name: "CKernels", dependencies: ["CMath"], cSettings: optimized),
     .target(name: "CCarried"),
 
-    .target(name: "Base", dependencies: ["CSystem", "CDigest", "CJansson", "CCrypto", "CYAML"]),
+    .target(name: "Base", dependencies: ["CSystem", "CDigest", "CMath", "CJansson", "CCrypto", "CYAML"]),
     .target(name: "Frames", dependencies: ["Base"], swiftSettings: unchecked),
-    .target(name: "Tensors", dependencies: ["Base", "COpenBLAS", "CKernels"]),
+    .target(name: "Tensors", dependencies: ["Base", "CKernels"]),
     .target(name: "SQL", dependencies: ["Base", "Frames", "CPostgres", "CSQLite"], swiftSettings: unchecked),
     .target(name: "Parquet", dependencies: ["Base", "Frames", "CCodecs"]),
     .target(name: "Features", dependencies: ["Base", "Frames", "Tensors"], swiftSettings: unchecked),

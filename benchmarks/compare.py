@@ -1,4 +1,5 @@
-"""Runs tt and benchmarks/peer_torch.py in turn on the same databases and writes benchmarks/RESULTS.md.
+"""Runs tt and benchmarks/peer_torch.py in turn on the same databases and writes benchmarks/RESULTS-KERNELS.md, named
+after the set of kernels that tt runs with (TT_KERNELS, or the best that the processor has).
 
 Started by `scripts/bench --peer`, which see. Only the standard library is used here: the memory of a child can never
 be told to be less than that of the process that starts it.
@@ -51,8 +52,11 @@ def arguments():
     parser.add_argument("--only", help="some of the sections: " + ",".join(SECTIONS))
     parser.add_argument("--peer-variant", help="skip the choice: threads and mode, such as 2,eager or 1,compiled")
     parser.add_argument("--work", help="folder for databases and artifacts, kept (default: a temporary one)")
-    parser.add_argument("--out", default=os.path.join(HERE, "RESULTS.md"), help="(default: benchmarks/RESULTS.md)")
+    parser.add_argument("--out", help="(default: benchmarks/RESULTS-KERNELS.md, with the set of kernels)")
     given = parser.parse_args()
+    given.kernels = subprocess.run([given.tt, "-e", "print(tt.tensor.kernels())"], check=True, capture_output=True,
+                                   text=True).stdout.strip()
+    given.out = given.out or os.path.join(HERE, f"RESULTS-{given.kernels}.md")
     given.sizes = given.sizes or ["S", "M"]
     given.batch_sizes = [int(text) for text in given.batch_sizes.split(",")]
     given.only = given.only.split(",") if given.only else SECTIONS
@@ -66,8 +70,13 @@ began = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
 load_before = os.getloadavg()[0]
 work = given.work or tempfile.mkdtemp(prefix="tt-bench-")
 os.makedirs(work, exist_ok=True)
-# A current numpy or torch picks its kernels itself; tt keeps what the user set for its OpenBLAS.
+# A current numpy or torch picks its kernels itself.
 peer_env = {name: value for name, value in os.environ.items() if name != "OPENBLAS_CORETYPE"}
+# Where tt is told to do without newer instructions, so is the peer.
+if given.kernels == "avx2":
+    peer_env |= {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+elif given.kernels == "portable":
+    peer_env |= {"ATEN_CPU_CAPABILITY": "default", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2", "ONEDNN_MAX_CPU_ISA": "SSE41"}
 commands = {}
 
 
@@ -528,7 +537,7 @@ def pipeline_section(text):
         speed = other.median / own.median if other.median else None
         rows.append([size, batch_size, given.epochs, len(found["tt"]), own.cell(), other.cell(), figure(speed),
                      figure(Series(run.cpu for run in found["tt"]).median), figure(Series(run.cpu for run in found["peer"]).median)])
-        wanted = {"S": 10, "M": 4}.get(size)
+        wanted = ({"S": 6, "M": 5} if given.kernels == "avx2" else {"S": 10, "M": 4}).get(size)
         if wanted and speed:
             target(f"whole pipeline {size}", f">= {wanted} x peer", figure(speed) + " x", speed >= wanted)
     text.append("## The whole pipeline\n\nWall seconds from the start of the process to its end: tables to checkpoint, ONNX (only "
@@ -633,7 +642,7 @@ def machine_section(text):
     versions = dict(results["versions"])
     text.append("## Machine and versions\n")
     text.append(table(["what", "value"], [
-        ["processor", f"{cpu_name()}, {os.cpu_count()} cores"], ["memory", f"{memory:.0f} GB"],
+        ["processor", f"{cpu_name()}, {os.cpu_count()} cores"], ["kernels of tt", given.kernels], ["memory", f"{memory:.0f} GB"],
         ["system", f"{platform.system()} {platform.release()}"],
         ["load average before the first run", f"{load_before:.2f}"],
         ["cores that other programs had", f"{others_share():.2f} on average"],
@@ -667,11 +676,11 @@ def report():
     if given.runs < 5:
         busy += f"**{given.runs} runs of each program, where five are wanted: provisional.** "
     words = re.sub(r" *--(tt|out|work)[ =]\S+", "", " ".join(sys.argv[1:])).strip()
-    text.append(f"Written by `scripts/bench --peer {words}`, begun {began}. tt and "
+    text.append(f"Written by `scripts/bench --kernels {given.kernels} --peer {words}`, begun {began}. tt and "
                 "`benchmarks/peer_torch.py`, the same pipeline as one would tune it with PyTorch, ran in turn on the same databases "
                 f"({'PostgreSQL on a Unix socket' if given.db == 'postgresql' else 'SQLite'}; those of `demo.lua` with more tags, so that "
                 "both vocabularies are full). Cells are medians (least to most). " + busy + "A size or section that is absent was not run. "
-                "`OPENBLAS_CORETYPE` is taken out of the peer's environment, as its libraries choose for themselves; tt keeps it. The "
+                "`OPENBLAS_CORETYPE` is taken out of the peer's environment, as its libraries choose for themselves. The "
                 "peer writes no ONNX file and looks for no infinite times.\n")
     body = []
     if "pipeline" in results:

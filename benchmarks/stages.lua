@@ -5,6 +5,7 @@ local cli = require("tt.cli")
 local frame = require("tt.frame")
 local fs = require("tt.fs")
 local json = require("tt.json")
+local tensor = require("tt.tensor")
 local time = require("tt.time")
 
 local given = cli.parse({
@@ -41,6 +42,9 @@ local function find(records, msg, key, value)
     end
     tt.error("bench.no_record", ("the log has no '%s'"):format(msg))
 end
+
+local model = (fs.exists("/proc/cpuinfo") and fs.read("/proc/cpuinfo") or ""):match("model name%s*:%s*([^\n]*)")
+print(("processor %s, kernels %s, %d threads"):format(model or "unknown", tensor.kernels(), tensor.threads()))
 
 local rows = {}
 local function add(size, stage, count, seconds, peak)

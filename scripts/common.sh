@@ -3,7 +3,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 tt=${TT-"$root/.build/release/tt"}
 
-build_packages="pkg-config liblua5.4-dev libopenblas-dev libpq-dev libcurl4-openssl-dev libsqlite3-dev libjansson-dev
+build_packages="pkg-config liblua5.4-dev libpq-dev libcurl4-openssl-dev libsqlite3-dev libjansson-dev
     libssl-dev libyaml-dev libedit-dev zlib1g-dev libzstd-dev libsnappy-dev liblz4-dev"
 
 say() { printf '\n== %s\n' "$*"; }

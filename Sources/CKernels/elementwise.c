@@ -1,6 +1,6 @@
 #include "CKernels.h"
-#include "vectors.h"
-#include <math.h>
+#include "CMath.h"
+#include "functions.h"
 
 #define BINARY(expression)                                                                                             \
     if (step_a && step_b) {                                                                                            \
@@ -40,30 +40,25 @@ TT_KERNEL(void, tt_divide_backward,
     }
 }
 
-// Stable on both sides: exp never sees a large positive argument.
-TT_INLINE float sigmoid(float x) {
-    float e = expf(-fabsf(x));
-    return x >= 0 ? 1 / (1 + e) : e / (1 + e);
-}
-
 #define UNARY(expression)                                                                                              \
     for (long i = 0; i < n; i++) { float v = x[i]; y[i] = (expression); }                                              \
     break
+#define UNARY16(function) EACH16(y, x, x, n, function(&y16, &x16)) break
 
 TT_KERNEL(void, tt_unary, (enum tt_unary_op op, float *y, const float *x, long n, float p, float q),
           (op, y, x, n, p, q)) {
     switch (op) {
     case TT_NEGATE: UNARY(-v);
-    case TT_EXP: UNARY(expf(v));
-    case TT_LOG: UNARY(logf(v));
+    case TT_EXP: UNARY16(exp16);
+    case TT_LOG: UNARY16(log16);
     case TT_SQRT: UNARY(__builtin_sqrtf(v));
-    case TT_TANH: UNARY(tanhf(v));
-    case TT_SIGMOID: UNARY(sigmoid(v));
+    case TT_TANH: UNARY16(tanh16);
+    case TT_SIGMOID: UNARY16(sigmoid16);
     case TT_RELU: UNARY(v < 0 ? 0 : v);  // keeps NaN
     case TT_ABS: UNARY(fabsf(v));
     case TT_POW:
         if (p == 2) { UNARY(v * v); }
-        UNARY(powf(v, p));
+        UNARY((float)tt_pow(v, p));
     case TT_CLAMP: UNARY(v < p ? p : (v > q ? q : v));
     case TT_AFFINE: UNARY(p * v + q);
     }
@@ -88,7 +83,7 @@ TT_KERNEL(void, tt_unary_backward,
     case TT_POW:
         if (p == 2) { UNARY_BACKWARD(2 * v); }
         if (p == 0) { UNARY_BACKWARD(0.0f); }  // also at 0, where p * 0^(p - 1) would be 0 * infinity
-        UNARY_BACKWARD(p * powf(v, p - 1));
+        UNARY_BACKWARD(p * (float)tt_pow(v, p - 1));
     case TT_CLAMP: UNARY_BACKWARD(v >= p && v <= q ? 1.0f : 0.0f);
     case TT_AFFINE: UNARY_BACKWARD(p);
     }

@@ -1,5 +1,6 @@
 #include "CKernels.h"
 #include "vectors.h"
+#include <math.h>
 #include <stdlib.h>
 
 // Two rounds of a 32-bit integer hash ("lowbias32", Chris Wellons), the key mixed in before each. Sixteen at a time.
@@ -146,8 +147,11 @@ long tt_group_samples(int32_t *starts, int32_t *samples, int32_t *scratch, const
     return found;
 }
 
+// As many sixteens as the registers hold beside what is multiplied.
+#define SPARSE_BLOCKS(set) ((set) == TT_AVX512 ? 8 : 4)
+
 // `blocks` vectors of the result stay in registers while the weight rows of one row stream through.
-TT_INLINE void sparse_rows(float *y, tt_rows x, const float *weight, const float *bias, long first, long last, long d,
+TT_INLINE void sparse_rows(const int set, float *y, tt_rows x, const float *weight, const float *bias, long first, long last, long d,
                            long j, const int blocks, bool relu, tt_dropout drop) {
     for (long u = first; u < last; u++) {
         f16 acc[8];
@@ -159,13 +163,13 @@ TT_INLINE void sparse_rows(float *y, tt_rows x, const float *weight, const float
         const float *dense = x.dense + u * x.d0;
         for (long k = 0; k < x.d0; k++) {
             const float *w = weight + k * d + j;
-            float v = dense[k];
-            for (int l = 0; l < blocks; l++) acc[l] += v * LOAD(w + l * LANES);
+            f16 v = SPLAT(dense[k]);
+            for (int l = 0; l < blocks; l++) MULTIPLY_ADD(acc[l], v, LOAD(w + l * LANES));
         }
         for (long e = x.offsets[u]; e < x.offsets[u + 1]; e++) {
             const float *w = weight + (long)x.columns[e] * d + j;
-            float v = x.values[e];
-            for (int l = 0; l < blocks; l++) acc[l] += v * LOAD(w + l * LANES);
+            f16 v = SPLAT(x.values[e]);
+            for (int l = 0; l < blocks; l++) MULTIPLY_ADD(acc[l], v, LOAD(w + l * LANES));
         }
         if (relu)
             for (int l = 0; l < blocks; l++) acc[l] = RELU16(acc[l]);
@@ -184,16 +188,18 @@ TT_KERNEL(void, tt_sparse_linear,
           (float *y, tt_rows x, const float *weight, const float *bias, long first, long last, long d, bool relu,
            tt_dropout drop),
           (y, x, weight, bias, first, last, d, relu, drop)) {
+    const int blocks = SPARSE_BLOCKS(set);
     long j = 0;
-    for (; j + 8 * LANES <= d; j += 8 * LANES) sparse_rows(y, x, weight, bias, first, last, d, j, 8, relu, drop);
-    for (; j + LANES <= d; j += LANES) sparse_rows(y, x, weight, bias, first, last, d, j, 1, relu, drop);
+    for (; j + blocks * LANES <= d; j += blocks * LANES)
+        sparse_rows(set, y, x, weight, bias, first, last, d, j, blocks, relu, drop);
+    for (; j + LANES <= d; j += LANES) sparse_rows(set, y, x, weight, bias, first, last, d, j, 1, relu, drop);
     for (long rest = j, u = first; u < last; u++)
         for (j = rest; j < d; j++) {
             float sum = bias ? bias[j] : 0;
             const float *dense = x.dense + u * x.d0;
-            for (long k = 0; k < x.d0; k++) sum += dense[k] * weight[k * d + j];
+            for (long k = 0; k < x.d0; k++) sum = fmaf(dense[k], weight[k * d + j], sum);
             for (long e = x.offsets[u]; e < x.offsets[u + 1]; e++)
-                sum += x.values[e] * weight[(long)x.columns[e] * d + j];
+                sum = fmaf(x.values[e], weight[(long)x.columns[e] * d + j], sum);
             if (relu) sum = RELU(sum);
             for (long s = x.starts[u]; s < x.starts[u + 1]; s++) {
                 long at = (long)x.samples[s] * d + j;
@@ -271,14 +277,14 @@ TT_KERNEL(void, tt_spread_backward,
     }
 }
 
-TT_INLINE void sparse_columns(float *dw, const float *g, tt_entries x, long d, long j, const int blocks) {
+TT_INLINE void sparse_columns(const int set, float *dw, const float *g, tt_entries x, long d, long j, const int blocks) {
     for (long column = x.first; column < x.width; column++) {
         f16 acc[8];
         for (int l = 0; l < blocks; l++) acc[l] = (f16){0};
         for (long e = x.starts[column]; e < x.starts[column + 1]; e++) {
             const float *gi = g + (long)x.rows[e] * d + j;
-            float v = x.values[e];
-            for (int l = 0; l < blocks; l++) acc[l] += v * LOAD(gi + l * LANES);
+            f16 v = SPLAT(x.values[e]);
+            for (int l = 0; l < blocks; l++) MULTIPLY_ADD(acc[l], v, LOAD(gi + l * LANES));
         }
         for (int l = 0; l < blocks; l++) STORE(dw + column * d + j + l * LANES, acc[l]);
     }
@@ -286,14 +292,15 @@ TT_INLINE void sparse_columns(float *dw, const float *g, tt_entries x, long d, l
 
 TT_KERNEL(void, tt_sparse_linear_backward, (float *dw, const float *g, tt_entries x, long d, long from, long to),
           (dw, g, x, d, from, to)) {
+    const int blocks = SPARSE_BLOCKS(set);
     long j = from;
-    for (; j + 8 * LANES <= to; j += 8 * LANES) sparse_columns(dw, g, x, d, j, 8);
-    for (; j + LANES <= to; j += LANES) sparse_columns(dw, g, x, d, j, 1);
+    for (; j + blocks * LANES <= to; j += blocks * LANES) sparse_columns(set, dw, g, x, d, j, blocks);
+    for (; j + LANES <= to; j += LANES) sparse_columns(set, dw, g, x, d, j, 1);
     for (; j < to; j++)
         for (long column = x.first; column < x.width; column++) {
             float sum = 0;
             for (long e = x.starts[column]; e < x.starts[column + 1]; e++)
-                sum += x.values[e] * g[(long)x.rows[e] * d + j];
+                sum = fmaf(x.values[e], g[(long)x.rows[e] * d + j], sum);
             dw[column * d + j] = sum;
         }
 }

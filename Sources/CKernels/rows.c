@@ -1,6 +1,6 @@
 #include "CKernels.h"
-#include "vectors.h"
-#include <math.h>
+#include "CMath.h"
+#include "functions.h"
 
 void tt_gather_rows(float *out, const float *x, const int32_t *rows, long n, long d) {
     if (d == 1) {
@@ -76,13 +76,18 @@ TT_KERNEL(void, tt_softmax_rows, (float *y, const float *x, long n, long d, bool
         float *to = y + i * d, top = row[0];
         for (long j = 1; j < d; j++) top = row[j] > top ? row[j] : top;
         double total = 0;
-        for (long j = 0; j < d; j++) {
-            float e = expf(row[j] - top);
-            if (!logarithm) to[j] = e;
-            total += e;
+        for (long j = 0; j < d; j += LANES) {
+            float powers[LANES];
+            long count = d - j < LANES ? d - j : LANES;
+            EACH16(powers, row + j, row + j, count, {
+                x16 -= top;
+                exp16(&y16, &x16);
+            })
+            if (!logarithm) memcpy(to + j, powers, (size_t)count * sizeof *to);
+            for (long l = 0; l < count; l++) total += powers[l];
         }
         if (logarithm) {
-            float shift = top + (float)log(total);
+            float shift = top + (float)tt_log(total);
             for (long j = 0; j < d; j++) to[j] = row[j] - shift;
         } else {
             float inverse = (float)(1 / total);
@@ -99,7 +104,10 @@ TT_KERNEL(void, tt_softmax_rows_backward, (float *dx, const float *g, const floa
         if (logarithm) {
             float total = 0;
             for (long j = 0; j < d; j++) total += gi[j];
-            for (long j = 0; j < d; j++) to[j] = gi[j] - expf(yi[j]) * total;
+            EACH16(to, yi, gi, d, {
+                exp16(&y16, &x16);
+                y16 = g16 - y16 * total;
+            })
         } else {
             float along;
             DOT(gi, yi, d, along);

@@ -1,40 +1,63 @@
-// Transposing in squares of sixteen.
+// Transposing in squares of sixteen, whose rows are whole lines of the cache.
 #pragma once
 #include "vectors.h"
 
-// Rows of a square of sixteen become its columns: pairs of elements, of pairs, of fours, of eights change places.
-#define EXCHANGE(r, step, LOW, HIGH)                                                                                   \
-    for (int i_ = 0; i_ < LANES; i_++)                                                                                 \
-        if (!(i_ & (step))) {                                                                                          \
-            f16 a_ = (r)[i_], b_ = (r)[i_ + (step)];                                                                   \
-            (r)[i_] = __builtin_shufflevector(a_, b_, LOW);                                                            \
-            (r)[i_ + (step)] = __builtin_shufflevector(a_, b_, HIGH);                                                  \
-        }
-#define TURN(r)                                                                                                        \
-    do {                                                                                                               \
-        _Pragma("clang loop unroll(full)") EXCHANGE(r, 8, LOW8, HIGH8)                                                 \
-        _Pragma("clang loop unroll(full)") EXCHANGE(r, 4, LOW4, HIGH4)                                                 \
-        _Pragma("clang loop unroll(full)") EXCHANGE(r, 2, LOW2, HIGH2)                                                 \
-        _Pragma("clang loop unroll(full)") EXCHANGE(r, 1, LOW1, HIGH1)                                                 \
-    } while (0)
-#define LOW8 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
-#define HIGH8 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
-#define LOW4 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27
-#define HIGH4 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31
-#define LOW2 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
-#define HIGH2 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
-#define LOW1 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30
-#define HIGH1 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31
+// Rows of a square become its columns: pairs of elements, of pairs, of fours, of eights change places.
+#define EXCHANGE(vector, r, side, step, LOW, HIGH)                                                                     \
+    _Pragma("clang loop unroll(full)") for (int i_ = 0; i_ < (side); i_++) if (!(i_ & (step))) {                       \
+        vector a_ = (r)[i_], b_ = (r)[i_ + (step)];                                                                    \
+        (r)[i_] = __builtin_shufflevector(a_, b_, LOW);                                                                \
+        (r)[i_ + (step)] = __builtin_shufflevector(a_, b_, HIGH);                                                      \
+    }
+#define LOW16_8 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
+#define HIGH16_8 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
+#define LOW16_4 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27
+#define HIGH16_4 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31
+#define LOW16_2 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
+#define HIGH16_2 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
+#define LOW16_1 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30
+#define HIGH16_1 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31
+#define LOW8_4 0, 1, 2, 3, 8, 9, 10, 11
+#define HIGH8_4 4, 5, 6, 7, 12, 13, 14, 15
+#define LOW8_2 0, 1, 8, 9, 4, 5, 12, 13
+#define HIGH8_2 2, 3, 10, 11, 6, 7, 14, 15
+#define LOW8_1 0, 8, 2, 10, 4, 12, 6, 14
+#define HIGH8_1 1, 9, 3, 11, 5, 13, 7, 15
+
+typedef float f8u __attribute__((vector_size(32), aligned(4)));
+
+TT_INLINE void turn_sixteen(float *out, long out_step, const float *x, long step) {
+    f16 r[16];
+    for (int l = 0; l < 16; l++) r[l] = LOAD(x + l * step);
+    EXCHANGE(f16, r, 16, 8, LOW16_8, HIGH16_8)
+    EXCHANGE(f16, r, 16, 4, LOW16_4, HIGH16_4)
+    EXCHANGE(f16, r, 16, 2, LOW16_2, HIGH16_2)
+    EXCHANGE(f16, r, 16, 1, LOW16_1, HIGH16_1)
+    for (int l = 0; l < 16; l++) STORE(out + l * out_step, r[l]);
+}
+
+TT_INLINE void turn_eight(float *out, long out_step, const float *x, long step) {
+    f8 r[8];
+    for (int l = 0; l < 8; l++) r[l] = *(const f8u *)(x + l * step);
+    EXCHANGE(f8, r, 8, 4, LOW8_4, HIGH8_4)
+    EXCHANGE(f8, r, 8, 2, LOW8_2, HIGH8_2)
+    EXCHANGE(f8, r, 8, 1, LOW8_1, HIGH8_1)
+    for (int l = 0; l < 8; l++) *(f8u *)(out + l * out_step) = r[l];
+}
+
+// A register that holds sixteen elements turns a square at once; others turn its quarters.
+TT_INLINE void turn_square(const int set, float *out, long out_step, const float *x, long step) {
+    if (set == TT_AVX512) return turn_sixteen(out, out_step, x, step);
+    for (int j = 0; j < 16; j += 8)
+        for (int i = 0; i < 16; i += 8) turn_eight(out + j * out_step + i, out_step, x + i * step + j, step);
+}
 
 // out[j * out_step + i] = x[i * step + j] for i < n, j < m; out's rows are filled with zeros up to `padded` elements.
-TT_INLINE void turn(float *out, long out_step, const float *x, long step, long n, long m, long padded) {
+TT_INLINE void turn(const int set, float *out, long out_step, const float *x, long step, long n, long m, long padded) {
     for (long i = 0; i < n; i += LANES)
         for (long j = 0; j < m; j += LANES) {
             if (i + LANES <= n && j + LANES <= m) {
-                f16 r[LANES];
-                for (int l = 0; l < LANES; l++) r[l] = LOAD(x + (i + l) * step + j);
-                TURN(r);
-                for (int l = 0; l < LANES; l++) STORE(out + (j + l) * out_step + i, r[l]);
+                turn_square(set, out + j * out_step + i, out_step, x + i * step + j, step);
                 continue;
             }
             for (long jj = j; jj < j + LANES && jj < m; jj++)

@@ -11,17 +11,20 @@
 enum tt_kernel_sets { TT_PORTABLE, TT_AVX2, TT_AVX512 };
 extern int tt_kernel_set;
 
-// TT_KERNEL(result, name, (parameters), (arguments)) { body }: a function whose body is compiled once for each set.
+// TT_KERNEL(result, name, (parameters), (arguments)) { body }: a function whose body is compiled once for each set, which
+// it finds in `set`.
 #define TT_KERNEL(...) TT_VERSIONS(, __VA_ARGS__)
 #define TT_LOCAL_KERNEL(...) TT_VERSIONS(static, __VA_ARGS__)
+#define TT_LIST(...) __VA_ARGS__
+#define TT_BODY(result, name, parameters) TT_INLINE result name##_body(const int set, TT_LIST parameters)
 #if defined(__x86_64__)
 #define TT_FOR_AVX512 __attribute__((target("arch=x86-64-v4"), min_vector_width(512)))
 #define TT_FOR_AVX2 __attribute__((target("arch=x86-64-v3")))
 #define TT_VERSIONS(linkage, result, name, parameters, arguments)                                                      \
-    TT_INLINE result name##_body parameters;                                                                           \
-    TT_FOR_AVX512 static result name##_avx512 parameters { return name##_body arguments; }                             \
-    TT_FOR_AVX2 static result name##_avx2 parameters { return name##_body arguments; }                                 \
-    static result name##_portable parameters { return name##_body arguments; }                                         \
+    TT_BODY(result, name, parameters);                                                                                 \
+    TT_FOR_AVX512 static result name##_avx512 parameters { return name##_body(TT_AVX512, TT_LIST arguments); }         \
+    TT_FOR_AVX2 static result name##_avx2 parameters { return name##_body(TT_AVX2, TT_LIST arguments); }               \
+    static result name##_portable parameters { return name##_body(TT_PORTABLE, TT_LIST arguments); }                   \
     linkage result name parameters {                                                                                   \
         switch (tt_kernel_set) {                                                                                       \
         case TT_AVX512: return name##_avx512 arguments;                                                                \
@@ -29,28 +32,75 @@ extern int tt_kernel_set;
         default: return name##_portable arguments;                                                                     \
         }                                                                                                              \
     }                                                                                                                  \
-    TT_INLINE result name##_body parameters
+    TT_BODY(result, name, parameters)
 #else
-#define TT_VERSIONS(linkage, result, name, parameters, arguments) linkage result name parameters
+#define TT_VERSIONS(linkage, result, name, parameters, arguments)                                                      \
+    TT_BODY(result, name, parameters);                                                                                 \
+    linkage result name parameters { return name##_body(TT_PORTABLE, TT_LIST arguments); }                             \
+    TT_BODY(result, name, parameters)
 #endif
 
 typedef float f16 __attribute__((vector_size(64)));
 typedef float f16u __attribute__((vector_size(64), aligned(4)));
 typedef uint32_t u16 __attribute__((vector_size(64)));
 typedef int32_t i16 __attribute__((vector_size(64)));
+typedef float f8 __attribute__((vector_size(32)));
+typedef float f4 __attribute__((vector_size(16)));
 typedef double d8 __attribute__((vector_size(64)));
+typedef int64_t l8 __attribute__((vector_size(64)));
+typedef uint64_t ul8 __attribute__((vector_size(64)));
 
 enum { LANES = 16 };
 
 #define LOAD(p) (*(const f16u *)(p))
 #define STORE(p, value) (*(f16u *)(p) = (value))
-// A macro, since a vector may not cross a function border between differently compiled kernels.
+#define SPLAT(v) ((f16){(v), (v), (v), (v), (v), (v), (v), (v), (v), (v), (v), (v), (v), (v), (v), (v)})
+
+// sum += a * b, rounded once as every set must: a sum of products then has the same bits in each of them. What follows
+// are macros, or takes vectors by address, since a vector may not cross a function border between differently compiled
+// kernels.
+#define MULTIPLY_ADD(sum, a, b)                                                                                        \
+    do {                                                                                                               \
+        f16 a_ = (a), b_ = (b);                                                                                        \
+        multiply_add(set, &(sum), &a_, &b_);                                                                           \
+    } while (0)
+
+#if defined(__x86_64__)
+// For processors without the instruction. The product of two floats is exact in double; their sum is rounded to odd there,
+// after which rounding to float gives what a single rounding would (Boldo and Melquiond, "Emulation of FMA and correctly
+// rounded sums", 2008).
+#define MULTIPLY_ADD_HALF(sum, a, b)                                                                                   \
+    ({                                                                                                                 \
+        d8 p_ = __builtin_convertvector((a), d8) * __builtin_convertvector((b), d8);                                   \
+        d8 c_ = __builtin_convertvector((sum), d8), s_ = p_ + c_, t_ = s_ - p_;                                        \
+        d8 error_ = (p_ - (s_ - t_)) + (c_ - t_);                                                                      \
+        ul8 bits_ = (ul8)s_, inexact_ = (ul8)((error_ > 0) | (error_ < 0));                                            \
+        ul8 one_ = inexact_ & ~bits_ & 1, down_ = one_ & ((bits_ ^ (ul8)error_) >> 63);                                \
+        __builtin_convertvector((d8)(bits_ + one_ - (down_ << 1)), f8);                                                \
+    })
+#define LOW_HALF(v) __builtin_shufflevector((v), (v), 0, 1, 2, 3, 4, 5, 6, 7)
+#define HIGH_HALF(v) __builtin_shufflevector((v), (v), 8, 9, 10, 11, 12, 13, 14, 15)
+#endif
+
+TT_INLINE void multiply_add(const int set, f16 *sum, const f16 *a, const f16 *b) {
+#if defined(__x86_64__)
+    if (set == TT_PORTABLE) {
+        f8 low = MULTIPLY_ADD_HALF(LOW_HALF(*sum), LOW_HALF(*a), LOW_HALF(*b));
+        f8 high = MULTIPLY_ADD_HALF(HIGH_HALF(*sum), HIGH_HALF(*a), HIGH_HALF(*b));
+        *sum = __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        return;
+    }
+#endif
+    *sum = __builtin_elementwise_fma(*a, *b, *sum);
+}
+
+// The sum of all lanes: halves upon each other.
 #define SUM_LANES(v, result)                                                                                           \
     do {                                                                                                               \
-        f16 lanes_ = (v);                                                                                              \
-        float s_[LANES];                                                                                               \
-        memcpy(s_, &lanes_, sizeof s_);                                                                                \
-        for (int w_ = LANES / 2; w_ > 0; w_ /= 2)                                                                      \
-            for (int l_ = 0; l_ < w_; l_++) s_[l_] += s_[l_ + w_];                                                     \
-        (result) = s_[0];                                                                                              \
+        f16 v16_ = (v);                                                                                                \
+        f8 v8_ = __builtin_shufflevector(v16_, v16_, 0, 1, 2, 3, 4, 5, 6, 7) +                                         \
+                 __builtin_shufflevector(v16_, v16_, 8, 9, 10, 11, 12, 13, 14, 15);                                    \
+        f4 v4_ = __builtin_shufflevector(v8_, v8_, 0, 1, 2, 3) + __builtin_shufflevector(v8_, v8_, 4, 5, 6, 7);        \
+        v4_ += __builtin_shufflevector(v4_, v4_, 2, 3, 0, 1);                                                          \
+        (result) = v4_[0] + v4_[1];                                                                                    \
     } while (0)

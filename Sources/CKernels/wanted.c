@@ -2,31 +2,15 @@
 #include "vectors.h"
 #include "turn.h"
 
-// As in other products, a * b + c is rounded once where the processor can.
-#pragma STDC FP_CONTRACT ON
-
 // The gradient behind a layer counts only where the layer's result is not zero: each such element is the product of a row
-// of `a` with a column of `b`. The row is held in registers, sixteen sixteens of it at once; the columns, turned, lie in the
-// first-level cache.
+// of `a` with a column of `b`: sixteen sixteens of both at once, in four sums of sixteen lanes that are joined in a fixed
+// order. The columns, turned, lie in the first-level cache.
 enum { TILE = 32, DEPTH = 16 };
 
 long tt_wanted_width(void) { return TILE; }
 
-// The sum of sixteen lanes: halves upon each other, in registers.
-#define FOLD(v, result)                                                                                                \
-    do {                                                                                                               \
-        f16 v16_ = (v);                                                                                                \
-        f8 v8_ = __builtin_shufflevector(v16_, v16_, 0, 1, 2, 3, 4, 5, 6, 7) +                                         \
-                 __builtin_shufflevector(v16_, v16_, 8, 9, 10, 11, 12, 13, 14, 15);                                    \
-        f4 v4_ = __builtin_shufflevector(v8_, v8_, 0, 1, 2, 3) + __builtin_shufflevector(v8_, v8_, 4, 5, 6, 7);        \
-        v4_ += __builtin_shufflevector(v4_, v4_, 2, 3, 0, 1);                                                          \
-        (result) = v4_[0] + v4_[1];                                                                                    \
-    } while (0)
-typedef float f8 __attribute__((vector_size(32)));
-typedef float f4 __attribute__((vector_size(16)));
-
 // Adds to, or sets, the wanted elements of a piece of c: `blocks` sixteens of k; columns of the tile are rows here.
-TT_INLINE void add_wanted(float *c, const float *a, const uint64_t *marks, const float *tile, long rows, long k, long n,
+TT_INLINE void add_wanted(const int set, float *c, const float *a, const uint64_t *marks, const float *tile, long rows, long k, long n,
                           long words, uint64_t shift, uint64_t mask, const int blocks, bool is_first) {
     for (; rows > 0; rows--, c += n, a += k, marks += words) {
         f16 row[DEPTH];
@@ -37,9 +21,9 @@ TT_INLINE void add_wanted(float *c, const float *a, const uint64_t *marks, const
             const float *column = tile + j * blocks * LANES;
             f16 sums[4] = {{0}, {0}, {0}, {0}};
 #pragma clang loop unroll(full)
-            for (int l = 0; l < blocks; l++) sums[l % 4] += row[l] * LOAD(column + l * LANES);
+            for (int l = 0; l < blocks; l++) MULTIPLY_ADD(sums[l % 4], row[l], LOAD(column + l * LANES));
             float sum;
-            FOLD((sums[0] + sums[1]) + (sums[2] + sums[3]), sum);
+            SUM_LANES((sums[0] + sums[1]) + (sums[2] + sums[3]), sum);
             c[j] = is_first ? sum : c[j] + sum;
         }
     }
@@ -60,12 +44,12 @@ TT_KERNEL(void, tt_wanted_product,
         long left = (k - k0) / LANES;
         blocks = left >= DEPTH ? DEPTH : left >= 4 ? 4 : 1;
         long depth = blocks * LANES;
-        if (!transposed) turn(tile, depth, b + k0 * n + column, n, depth, width, depth);
+        if (!transposed) turn(set, tile, depth, b + k0 * n + column, n, depth, width, depth);
         else
             for (long j = 0; j < width; j++)
                 memcpy(tile + j * depth, b + (column + j) * k + k0, (size_t)depth * sizeof *tile);
-        if (blocks == DEPTH) add_wanted(c, a + k0, marks, tile, rows, k, n, words, shift, mask, DEPTH, k0 == 0);
-        else if (blocks == 4) add_wanted(c, a + k0, marks, tile, rows, k, n, words, shift, mask, 4, k0 == 0);
-        else add_wanted(c, a + k0, marks, tile, rows, k, n, words, shift, mask, 1, k0 == 0);
+        if (blocks == DEPTH) add_wanted(set, c, a + k0, marks, tile, rows, k, n, words, shift, mask, DEPTH, k0 == 0);
+        else if (blocks == 4) add_wanted(set, c, a + k0, marks, tile, rows, k, n, words, shift, mask, 4, k0 == 0);
+        else add_wanted(set, c, a + k0, marks, tile, rows, k, n, words, shift, mask, 1, k0 == 0);
     }
 }

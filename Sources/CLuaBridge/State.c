@@ -70,6 +70,7 @@ static void warn_on(void *data, const char *message, int to_continue) {
 static int setup(lua_State *L) {
     luaL_openlibs(L);
     tt_setup_coroutines(L);
+    tt_setup_math(L);
     tt_setup_errors(L);
     return 0;
 }

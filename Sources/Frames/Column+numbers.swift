@@ -1,5 +1,4 @@
 import Base
-import Glibc
 
 extension Column {
     func requireNumber(_ name: String) throws {
@@ -18,9 +17,9 @@ extension Column {
         return Column(.float64(values), validity: validity)
     }
 
-    public func log() throws -> Column { try mapDoubles("log") { Glibc.log($0) } }
-    public func log1p() throws -> Column { try mapDoubles("log1p") { Glibc.log1p($0) } }
-    public func exp() throws -> Column { try mapDoubles("exp") { Glibc.exp($0) } }
+    public func log() throws -> Column { try mapDoubles("log") { Base.log($0) } }
+    public func log1p() throws -> Column { try mapDoubles("log1p") { Base.log1p($0) } }
+    public func exp() throws -> Column { try mapDoubles("exp") { Base.exp($0) } }
     public func sqrt() throws -> Column { try mapDoubles("sqrt") { $0.squareRoot() } }
 
     public enum Rounding: String, Sendable { case floor, ceil, round }
@@ -39,7 +38,7 @@ extension Column {
             case .round: .toNearestOrAwayFromZero
             }
         if digits == 0 { return try mapDoubles(rule.rawValue) { $0.rounded(mode) } }
-        let scale = pow(10, Double(digits))
+        let scale = Double("1e\(digits)")!
         return try mapDoubles(rule.rawValue) { value in
             let scaled = value * scale
             // Beyond 2^53 there is nothing left to round away.

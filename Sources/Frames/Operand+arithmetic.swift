@@ -107,7 +107,7 @@ extension Operand {
                 let rest = fmod(x, y)
                 return rest * y < 0 ? rest + y : rest
             }
-        case .power: combine(a, b, count) { pow($0, $1) }
+        case .power: combine(a, b, count) { Base.pow($0, $1) }
         }
     }
 }

@@ -119,6 +119,8 @@ enum TensorModule {
                 LargePages.drain()
                 return 0
             },
+            // tensor.kernels() -> string
+            "kernels": { $0.push(Threads.kernels) },
             // tensor.threads(n) -> integer
             "threads": { call in
                 if let wanted = try call[1].optional?.int() {

@@ -24,7 +24,7 @@ public enum Towers {
 
     /// Runs a module over all rows of a feature matrix in evaluation mode, in blocks, several at once; no gradients.
     ///
-    /// - Parameter block: rows at a time. The numbers may depend on it in the last digits, never on the threads.
+    /// - Parameter block: rows at a time; no number depends on it, nor on the threads.
     /// - Returns: (n, e)
     public static func embed(_ module: Module, _ matrix: FeatureMatrix, block: Int = 4096) throws -> Tensor {
         try embed(module, count: matrix.count, block: block) { start, length in

@@ -10,20 +10,16 @@ final class Node {
     /// Later operations have greater numbers: descending order is an order for the way back.
     let order = tt_next_order()
     let outputs: Int
-    /// Where the result is zero its gradient makes no difference, as behind ReLU.
-    let ignoresZeros: Bool
     private(set) var inputs: [Tensor]
     private(set) var backward: Backward?
 
     /// `backward` must not hold tensors of the graph (it gets the inputs); it may hold their storage.
     init(
-        _ operation: String, inputs: [Tensor], outputs: Int = 1, ignoresZeros: Bool = false,
-        backward: @escaping Backward
+        _ operation: String, inputs: [Tensor], outputs: Int = 1, backward: @escaping Backward
     ) {
         self.operation = operation
         self.inputs = inputs
         self.outputs = outputs
-        self.ignoresZeros = ignoresZeros
         self.backward = backward
     }
 
@@ -50,11 +46,9 @@ final class Node {
 
 extension Tensor {
     /// Attaches the operation that made `self` when gradients are recorded and an input wants one.
-    func recorded(
-        _ operation: String, _ inputs: [Tensor], ignoresZeros: Bool = false, _ backward: @escaping Node.Backward
-    ) -> Tensor {
+    func recorded(_ operation: String, _ inputs: [Tensor], _ backward: @escaping Node.Backward) -> Tensor {
         guard Gradients.areRecorded, inputs.contains(where: \.requiresGrad) else { return self }
-        node = Node(operation, inputs: inputs, ignoresZeros: ignoresZeros, backward: backward)
+        node = Node(operation, inputs: inputs, backward: backward)
         requiresGrad = true
         return self
     }

@@ -229,11 +229,12 @@ final class RowBatch {
         let dw = Tensor(uninitialized: [width, d])
         if let expanded {
             try Product.run(
-                dw.pointer, .init(expanded.pointer, transposed: true), .init(sums.pointer), m: width, n: d, k: distinct)
+                dw.pointer, .init(expanded.pointer, transposed: true), .init(sums.pointer), m: width, n: d, k: distinct,
+                zeros: .skippedWhereMany)
             return dw
         }
-        try Tensor.multiply(
-            dw.pointer, dense.pointer, transposeA: true, sums.pointer, transposeB: false, m: d0, n: d, k: distinct)
+        try Product.run(
+            dw.pointer, .init(dense.pointer, transposed: true), .init(sums.pointer), m: d0, n: d, k: distinct)
         let columnStarts = StoragePool.buffer(Int32.self, count: width + 1)
         let rows = StoragePool.buffer(Int32.self, count: columns.count)
         let sorted = StoragePool.buffer(Float.self, count: columns.count)

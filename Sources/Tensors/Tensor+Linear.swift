@@ -1,6 +1,5 @@
 import Base
 import CKernels
-import COpenBLAS
 
 extension Tensor {
     /// (n, k) × (k, m). More leading dimensions on the left are rows; with equal leading dimensions on both sides each
@@ -21,12 +20,11 @@ extension Tensor {
         }
         let pairs = paired ? Tensor.elements(leading) : 1
         let n = paired ? shape[rank - 2] : Tensor.elements(Array(shape.dropLast()))
-        try Tensor.checkBLAS("matmul", shape, other.shape, [n, k, m])
         _ = try Tensor.checkedElements([pairs, n, m], "matmul")
         let result = Tensor(uninitialized: Array(shape.dropLast()) + [m])
         for pair in 0..<pairs {
-            try Tensor.multiplyBlocks(
-                result.pointer + pair * n * m, pointer + pair * n * k, other.pointer + pair * k * m, transposeB: false,
+            try Product.run(
+                result.pointer + pair * n * m, .init(pointer + pair * n * k), .init(other.pointer + pair * k * m),
                 m: n, n: m, k: k)
         }
         return result.recorded("matmul", [self, other]) { g, inputs in
@@ -36,14 +34,14 @@ extension Tensor {
             for pair in 0..<pairs {
                 let gradient = g[0]!.pointer + pair * n * m
                 if let da {
-                    try Tensor.multiply(
-                        da.pointer + pair * n * k, gradient, transposeA: false, b.pointer + pair * k * m,
-                        transposeB: true, m: n, n: k, k: m)
+                    try Product.run(
+                        da.pointer + pair * n * k, .init(gradient), .init(b.pointer + pair * k * m, transposed: true),
+                        m: n, n: k, k: m)
                 }
                 if let db {
-                    try Tensor.multiply(
-                        db.pointer + pair * k * m, a.pointer + pair * n * k, transposeA: true, gradient,
-                        transposeB: false, m: k, n: m, k: n)
+                    try Product.run(
+                        db.pointer + pair * k * m, .init(a.pointer + pair * n * k, transposed: true), .init(gradient),
+                        m: k, n: m, k: n)
                 }
             }
             return [da, db]
@@ -75,20 +73,19 @@ extension Tensor {
         if let bias, bias.shape != [d] {
             throw TensorError.shape("linear", weight.shape, bias.shape, "the bias does not fit")
         }
-        try Tensor.checkBLAS("linear", shape, weight.shape, [n, inputs, d])
         _ = try Tensor.checkedElements([n, d], "linear")
         let result = Tensor(uninitialized: Array(shape.dropLast()) + [d])
         try Product.run(
             result.pointer, .init(pointer), .init(weight.pointer, transposed: !weightIsTransposed), m: n, n: d,
-            k: inputs, skipsZeros: Gradients.areRecorded
+            k: inputs, zeros: Gradients.areRecorded ? .skippedWhereMany : isRectified ? .skipped : .multiplied
         ) { rows, columns in
             tt_bias_relu_dropout(
                 result.pointer, bias?.pointer, rows.lowerBound, rows.upperBound, d, columns.lowerBound,
                 columns.upperBound, relu, dropout.native)
         }
+        result.isRectified = relu
         let saved = result.storage
-        return result.recorded("linear", [self, weight] + (bias.map { [$0] } ?? []), ignoresZeros: relu) {
-            g, tensors in
+        return result.recorded("linear", [self, weight] + (bias.map { [$0] } ?? [])) { g, tensors in
             let (x, weight) = (tensors[0], tensors[1])
             let (dz, db) = Tensor.activationBackward(
                 g[0]!, saved, n, d, relu: relu, dropout, bias: tensors.count > 2 && tensors[2].requiresGrad)
@@ -96,11 +93,13 @@ extension Tensor {
             if x.requiresGrad {
                 let result = Tensor(uninitialized: x.shape)
                 let right = Product.Side(weight.pointer, transposed: weightIsTransposed)
-                if let node = x.node, node.ignoresZeros {
+                // Where a ReLU gave zero its gradient makes no difference.
+                if x.isRectified, x.node != nil {
                     try Product.run(
                         result.pointer, .init(dz.pointer), right, m: n, n: inputs, k: d, whereNotZero: x.pointer)
                 } else {
-                    try Product.run(result.pointer, .init(dz.pointer), right, m: n, n: inputs, k: d)
+                    try Product.run(
+                        result.pointer, .init(dz.pointer), right, m: n, n: inputs, k: d, zeros: .skippedWhereMany)
                 }
                 dx = result
             }
@@ -109,7 +108,8 @@ extension Tensor {
                 let result = Tensor(uninitialized: weight.shape)
                 let (left, right, m, n) = weightIsTransposed ? (x, dz, inputs, d) : (dz, x, d, inputs)
                 try Product.run(
-                    result.pointer, .init(left.pointer, transposed: true), .init(right.pointer), m: m, n: n, k: samples)
+                    result.pointer, .init(left.pointer, transposed: true), .init(right.pointer), m: m, n: n, k: samples,
+                    zeros: .skippedWhereMany)
                 dw = result
             }
             return [dx, dw] + (tensors.count > 2 ? [db] : [])
@@ -128,36 +128,6 @@ extension Tensor {
         let dz = Tensor(uninitialized: g.shape)
         tt_relu_dropout_backward(dz.pointer, db?.pointer, g.pointer, y.pointer, n, d, dropout.native.scale)
         return (dz, db)
-    }
-
-    static func checkBLAS(_ operation: String, _ left: [Int], _ right: [Int], _ sizes: [Int]) throws {
-        if sizes.contains(where: { $0 > Int(Int32.max) }) {
-            throw TensorError.shape(operation, left, right, "too large")
-        }
-    }
-
-    /// c (m, n) = a · b, where a is (m, k) or (k, m) when transposed, b (k, n) or (n, k). On this thread.
-    static func multiply(
-        _ c: UnsafeMutablePointer<Float>, _ a: UnsafePointer<Float>, transposeA: Bool, _ b: UnsafePointer<Float>,
-        transposeB: Bool, m: Int, n: Int, k: Int
-    ) throws {
-        guard m > 0, n > 0 else { return }
-        guard k > 0 else { return tt_fill(c, 0, m * n) }
-        if let reason = tt_blas_load() { throw TensorError("tensor.blas", String(cString: reason)) }
-        tt_sgemm(c, a, transposeA ? 1 : 0, b, transposeB ? 1 : 0, Int32(m), Int32(n), Int32(k))
-    }
-
-    /// The same in blocks of rows of a, several at once, each handed to `finish` when it is there. The blocks do not
-    /// depend on the threads.
-    static func multiplyBlocks(
-        _ c: UnsafeMutablePointer<Float>, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, transposeB: Bool,
-        m: Int, n: Int, k: Int, finish: (_ first: Int, _ count: Int) -> Void = { _, _ in }
-    ) throws {
-        try Tensor.inRowBlocks(m) { first, count in
-            try multiply(
-                c + first * n, a + first * k, transposeA: false, b, transposeB: transposeB, m: count, n: n, k: k)
-            finish(first, count)
-        }
     }
 
     /// Cuts many rows into blocks: large ones, since a product reads all its weights once a block; a small batch is
@@ -195,7 +165,8 @@ extension Rows {
             if let rows = batch.expanded {
                 let product = StoragePool.buffer(Float.self, count: batch.distinct * d)
                 try Product.run(
-                    product.pointer, .init(rows.pointer), .init(weight.pointer), m: batch.distinct, n: d, k: width
+                    product.pointer, .init(rows.pointer), .init(weight.pointer), m: batch.distinct, n: d, k: width,
+                    zeros: .skippedWhereMany
                 ) { rows, columns in
                     tt_spread_rows(
                         result.pointer, product.pointer, batch.native, bias?.pointer, rows.lowerBound,
@@ -209,9 +180,9 @@ extension Rows {
                     dropout.native)
             }
         }
+        result.isRectified = relu
         let saved = result.storage
-        return result.recorded("sparse_linear", [weight] + (bias.map { [$0] } ?? []), ignoresZeros: relu) {
-            g, tensors in
+        return result.recorded("sparse_linear", [weight] + (bias.map { [$0] } ?? [])) { g, tensors in
             let (sums, db) = batch.activationBackward(
                 g[0]!, saved, d, relu: relu, dropout, bias: tensors.count > 1 && tensors[1].requiresGrad)
             let dw = tensors[0].requiresGrad ? try batch.weightGradient(sums, d: d) : nil

@@ -62,9 +62,9 @@ extension Tensor {
             for first in stride(from: 0, to: m, by: width) {
                 try Interrupt.check()
                 let columns = Swift.min(width, m - first)
-                try multiply(
-                    tile.pointer, queries.pointer + start * e, transposeA: false, items.pointer + first * e,
-                    transposeB: true, m: rows, n: columns, k: e)
+                Product.runHere(
+                    tile.pointer, queries.pointer + start * e, .init(items.pointer + first * e, transposed: true),
+                    m: rows, n: columns, k: e)
                 left?.leaveOut(of: tile, rows: rows, query: start, item: first, width: columns, &next)
                 let odd = tt_select_offer(best, at, tile.pointer, rows, columns, k, Int32(first))
                 guard odd < 0 else { throw notFinite(queries, items, query: start + odd) }

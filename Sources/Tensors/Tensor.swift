@@ -15,6 +15,9 @@ public final class Tensor: @unchecked Sendable {
     var node: Node?
     /// Which result of `node` this is.
     var output = 0
+    /// A layer's ReLU made it, so that many elements are zero: products of kept results skip them whatever their number,
+    /// since a choice by number would let the rows of a block decide about each other.
+    var isRectified = false
 
     /// - Precondition: `storage` holds exactly the elements of `shape`.
     public init(shape: [Int], storage: Buffer<Float>, requiresGrad: Bool = false) {

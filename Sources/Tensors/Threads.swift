@@ -6,7 +6,7 @@ import Synchronization
 /// How many threads native work may use, and the way to use them.
 ///
 /// Work is cut into pieces that do not depend on the number of threads, and sums over pieces are taken in the order of
-/// the pieces: results are equal for any setting. BLAS itself always runs on the thread that calls it.
+/// the pieces: results are equal for any setting.
 public enum Threads {
     private static let chosen = Atomic<Int>(initial())
 
@@ -15,6 +15,9 @@ public enum Threads {
         get { chosen.load(ordering: .relaxed) }
         set { chosen.store(max(1, min(newValue, 256)), ordering: .relaxed) }
     }
+
+    /// The set of kernels in use: "avx512", "avx2" or "portable".
+    public static var kernels: String { String(cString: tt_kernel_set_name()) }
 
     private static func initial() -> Int {
         if let text = getenv("TT_THREADS"), let number = Int(String(cString: text)), number > 0 {

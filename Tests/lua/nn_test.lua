@@ -8,6 +8,72 @@ local function tower(inputs, seed)
     }, {seed = seed or 1, name = "tower"})
 end
 
+-- Blocks that end inside, at and behind whatever is multiplied or cut at once.
+local COUNTS = { 1, 2, 3, 5, 17, 512, 1000, 4096 }
+
+-- The row (1, width) n times.
+local function repeated(row, n) return tensor.zeros({ n, row:size(2) }) + row end
+
+-- A column that is 1 at the places and 0 elsewhere.
+local function marks(n, places)
+    local list = {}
+    for place = 1, n do list[place] = { 0 } end
+    for _, place in ipairs(places) do list[place] = { 1 } end
+    return tensor.from_table(list)
+end
+
+-- How many of the n rows differ from `expected`, one row, in any bit, those at `others` left aside.
+local function differing(expected, result, n, others)
+    local differ = (repeated(expected, n):eq(result) * -1 + 1):sum(2, { keepdim = true }):gt(0)
+    return math.tointeger((differ * (marks(n, others) * -1 + 1)):sum():item())
+end
+
+t.test("a row's result depends on the row and the weights alone", function()
+    tensor.no_grad(function()
+        for _, shape in ipairs({ { 777, 512 }, { 512, 256 }, { 256, 256 }, { 128, 256 }, { 100, 130 }, { 65, 17 },
+            { 7, 1 }, { 1, 33 } }) do
+            local inputs, outputs = shape[1], shape[2]
+            local what = ("%d to %d"):format(inputs, outputs)
+            local plain = nn.linear(inputs, outputs, { seed = 1 })
+            -- Behind a ReLU zeros are skipped, and the first layer of a tower takes sparse rows.
+            local tower_of = nn.sequential({ nn.sparse_linear(inputs, 40, { seed = 2 }), nn.relu(), nn.dropout(0.1),
+                nn.linear(40, outputs, { seed = 3 }), nn.relu(), nn.linear(outputs, 19, { seed = 4 }), nn.normalize() })
+            tower_of:eval()
+            local row = tensor.randn({ 1, inputs }, { seed = 5 }):relu()
+            local right = plain:state_dict().weight:transpose()
+            local alone = { plain(row), tower_of(row), row:matmul(right) }
+            for _, n in ipairs(COUNTS) do
+                -- At every place but two, where the neighbours are zero and full.
+                local others = n > 4 and { 2, n - 1 } or {}
+                local block = repeated(row, n) * (marks(n, others) * -1 + 1) + marks(n, { others[2] }) * 3
+                local found = { linear = differing(alone[1], plain(block), n, others),
+                    tower = differing(alone[2], tower_of(block), n, others),
+                    matmul = differing(alone[3], block:matmul(right), n, others) }
+                for _, cut in ipairs({ 1000, 1537, n < 20 and 1 or 100 }) do
+                    local embedded = nn.embed(tower_of, block, { block = cut })
+                    found["embed by " .. cut] = differing(alone[2], embedded, n, others)
+                end
+                for way, count in pairs(found) do t.equal(count, 0, ("%s, %s: rows of %d"):format(way, what, n)) end
+            end
+        end
+    end)
+end)
+
+t.test("a score depends on the query and the item alone", function()
+    for _, width in ipairs({ 256, 64, 9 }) do
+        local query = tensor.randn({ 1, width }, { seed = 1 })
+        local item = tensor.randn({ 1, width }, { seed = 2 })
+        local alone = nn.topk(query, item, 1)[1][1]
+        t.equal(query:matmul(item:transpose()):item(), alone)
+        for _, n in ipairs(COUNTS) do
+            local queries, items = repeated(query, n), repeated(item, n)
+            t.equal(differing(tensor.full({ 1, 1 }, alone), nn.topk(queries, items, 1), n, {}), 0)
+            local dots = queries:dot(items)
+            t.equal(differing(dots:slice(1, 1, 1):reshape(1, 1), dots:reshape(n, 1), n, {}), 0)
+        end
+    end
+end)
+
 t.test("state dicts have PyTorch's names, in order", function()
     local state = tower(6):state_dict("user.")
     t.equal(getmetatable(state).__order, {"user.0.weight", "user.0.bias", "user.3.weight", "user.3.bias"})

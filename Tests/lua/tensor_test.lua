@@ -1,8 +1,6 @@
 local t = require "tt.test"
 local tensor = require "tt.tensor"
 
-local shell = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/shell.lua")
-
 t.test("tables make tensors and come back", function()
     local m = tensor.from_table {{1, 2, 3}, {4, 5, 6}}
     t.equal(m:shape(), {2, 3})
@@ -177,17 +175,6 @@ t.test("memory of dropped tensors is reused", function()
     local peak = tonumber(file:read("a"):match("VmHWM:%s*(%d+)"))
     file:close()
     assert(peak < 1000000, peak .. " kB")
-end)
-
-t.test("a script without products does not load OpenBLAS, and one with them has no threads of OpenBLAS", function()
-    local function threads(code)
-        return (shell.capture(shell.words(shell.program, "-e", code .. [[
-
-            print(tt.fs.read("/proc/self/maps"):find("libopenblas", 1, true) ~= nil,
-                tt.fs.read("/proc/self/status"):match("Threads:%s*(%d+)"), os.getenv("OPENBLAS_NUM_THREADS"))]])))
-    end
-    t.equal(threads("local x = tt.tensor.ones {2, 2} + 1"), "false\t1\tnil\n")
-    t.equal(threads("local x = tt.tensor.ones {2, 2}:matmul(tt.tensor.ones {2, 2})"), "true\t1\tnil\n")
 end)
 
 t.test("memory kept for reuse goes back to the system when asked", function()

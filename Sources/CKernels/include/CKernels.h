@@ -1,6 +1,7 @@
 // Loops over float32 blocks, one file per family. All blocks are contiguous and row-major; sizes are element counts.
-// Every kernel is compiled for several processors and picked when it is called. Sums use a fixed number of lanes and,
-// but for products, no contraction, so that a result depends on the data alone, not on the processor or on who calls
+// Every kernel is compiled for several processors and picked when it is called. Sums use a fixed number of lanes joined in
+// a fixed order, a multiply-add is rounded once where it is written as one and twice elsewhere, and no function of the C
+// library that differs by processor takes part: a result depends on the data alone, not on the processor or on who calls
 // from which thread.
 #pragma once
 #include <stdbool.h>
@@ -68,22 +69,24 @@ void tt_select_end(float *values, int32_t *at, long n, long k);
 
 // Products ----------------------------------------------------------------------------------------------------------
 
-// c (m, n) = a (m, k) times b (k, n) for an `a` that is mostly zero; what is zero costs nothing, even beside an infinity.
-// Marks tell where `a` is not zero: m rows of tt_words(k) words.
+// Marks tell where a matrix (m, k) is not zero: m rows of tt_words(k) words.
 long tt_words(long k);
 // Returns how many elements of a (n, k) are not zero.
 long tt_mark_nonzero(uint64_t *marks, const float *a, long n, long k);
-// Rows first ..< last of c, columns column ..< column + tt_tile_width() of them; b is (n, k) when transposed.
+// c (m, n) = a (m, k) times b (k, n), k > 0: rows first ..< last of c, columns column ..< column + tt_tile_width() of them;
+// b is (n, k) when transposed. With marks of a, what is zero there is skipped, even beside an infinity; NULL multiplies all.
+// Each element is one chain of multiply-adds, each rounded once, in ascending order of the inner dimension.
 long tt_tile_width(void);
-void tt_marked_product(float *c, const float *a, const uint64_t *marks, const float *b, bool transposed, long first,
-                       long last, long column, long k, long n);
+void tt_product(float *c, const float *a, const uint64_t *marks, const float *b, bool transposed, long first, long last,
+                long column, long k, long n);
 // c (m, n) = a (m, k) times b (k, n), k a multiple of 16, only where marks of n columns say so; 0 elsewhere. Rows first ..<
-// last of c, columns column ..< column + tt_wanted_width(), which divides 64; b is (n, k) when transposed.
+// last of c, columns column ..< column + tt_wanted_width(), which divides 64; b is (n, k) when transposed. Sums have lanes
+// here: an element is not the one of tt_product.
 long tt_wanted_width(void);
 void tt_wanted_product(float *c, const float *a, const float *b, bool transposed, const uint64_t *marks, long first,
                        long last, long column, long k, long n);
-// Rows from ..< to of out (m, n) = x (n, m) transposed, and their marks; returns how many of their elements are not zero.
-long tt_turn_marked(float *out, uint64_t *marks, const float *x, long n, long m, long from, long to);
+// Rows from ..< to of out (m, n) = x (n, m) transposed, and their marks unless these are NULL.
+void tt_turn_rows(float *out, uint64_t *marks, const float *x, long n, long m, long from, long to);
 // out (m, n) = x (n, m) transposed.
 void tt_turn(float *out, const float *x, long n, long m);
 

@@ -112,6 +112,9 @@ void tt_keep_traceback(lua_State *L);
 void tt_push_coroutine_traceback(lua_State *L, lua_State *from);
 void tt_setup_errors(lua_State *L);
 
+// Puts math.exp and math.log in place whose bits do not depend on the processor.
+void tt_setup_math(lua_State *L);
+
 // ---- coroutines (Coroutines.c): resume, wrap and close that tell the context which coroutine runs
 void tt_setup_coroutines(lua_State *L);
 

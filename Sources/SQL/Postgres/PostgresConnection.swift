@@ -371,7 +371,7 @@ final class PostgresConnection: Driver {
         let socket = tt_PQsocket(pointer)
         if copied > 1 << 20, ioctl(socket, UInt(FIONREAD), &arrived) == 0, arrived < 1 << 15 {
             usleep(200)
-            ioctl(socket, UInt(FIONREAD), &arrived)
+            _ = ioctl(socket, UInt(FIONREAD), &arrived)
         }
         if arrived > 0 { try attend() } else { try wait(writing: false) }
     }

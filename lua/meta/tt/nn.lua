@@ -119,8 +119,8 @@ function nn.parameter(value) end
 ---@return tt.Tensor ... one for each module
 function nn.parallel(modules, inputs) end
 
---- Runs a module over all rows in evaluation mode, in blocks on several threads; no gradients. The result does not
---- depend on the number of threads.
+--- Runs a module over all rows in evaluation mode, in blocks on several threads; no gradients. A row's result depends
+--- on the row and the weights alone, not on the blocks or the threads.
 ---
 ---```lua
 ---local matrix = tt.tensor.feature_matrix {dense = tt.tensor.ones {1000, 2}}
@@ -139,8 +139,8 @@ function nn.embed(module, rows, opts) end
 ---  first query and the first item are a pair, and so on
 
 --- Finds for each query the `k` items with the greatest dot products, descending, equals in order of place. Exact, over
---- all items, in blocks on several threads: beside the result it takes half a megabyte a thread, and the result does
---- not depend on the number of threads. No gradients. Where `exclude` leaves a query fewer than `k` items, the rest of
+--- all items, in blocks on several threads: beside the result it takes half a megabyte a thread. A score depends on its
+--- query and its item alone. No gradients. Where `exclude` leaves a query fewer than `k` items, the rest of
 --- its row has the score -inf and the place 0.
 ---
 ---```lua

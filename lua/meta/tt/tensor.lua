@@ -4,8 +4,9 @@
 --- shapes. Positions and dimensions count from 1; a dimension of -1 is the last.
 ---
 --- Loops over numbers are there for several processors. `TT_KERNELS`, read at the start, asks for `avx512`, `avx2` or
---- `portable` in place of the best this processor has; `OPENBLAS_CORETYPE` does so for OpenBLAS's products. Numbers may
---- differ in their last digits between them.
+--- `portable` in place of the best this processor has. All of them give the same bits: a sum of products is one chain
+--- of multiply-adds, each rounded once, in ascending order of the inner dimension, and other sums have a fixed order.
+--- So a row of a result depends on the rows it is made of alone, not on those beside it, on threads or on blocks.
 ---@class tt.tensor
 local tensor = {}
 
@@ -165,6 +166,14 @@ function tensor.no_grad(fn, ...) end
 ---tt.tensor.empty_cache()
 ---```
 function tensor.empty_cache() end
+
+--- Names the set of kernels in use, `avx512`, `avx2` or `portable`: see the head of this page.
+---
+---```lua
+---assert(tt.tensor.kernels():match("^%a+%d*$"))
+---```
+---@return string
+function tensor.kernels() end
 
 --- Sets how many threads native work may use, and returns the number. Results do not depend on it.
 ---
