@@ -10,14 +10,14 @@ enum { TILE = 32, DEPTH = 16 };
 long tt_wanted_width(void) { return TILE; }
 
 // Adds to, or sets, the wanted elements of a piece of c: `blocks` sixteens of k; columns of the tile are rows here.
-TT_INLINE void add_wanted(const int set, float *c, const float *a, const uint64_t *marks, const float *tile, long rows, long k, long n,
-                          long words, uint64_t shift, uint64_t mask, const int blocks, bool is_first) {
+TT_INLINE void add_wanted(const int set, float *c, const float *a, const uint64_t *marks, const float *tile, long rows,
+                          long k, long n, long words, uint64_t shift, uint64_t mask, const int blocks, bool is_first) {
     for (; rows > 0; rows--, c += n, a += k, marks += words) {
         f16 row[DEPTH];
 #pragma clang loop unroll(full)
         for (int l = 0; l < blocks; l++) row[l] = LOAD(a + l * LANES);
-        for (uint64_t set = *marks >> shift & mask; set; set &= set - 1) {
-            long j = __builtin_ctzll(set);
+        for (uint64_t wanted = *marks >> shift & mask; wanted; wanted &= wanted - 1) {
+            long j = __builtin_ctzll(wanted);
             const float *column = tile + j * blocks * LANES;
             f16 sums[4] = {{0}, {0}, {0}, {0}};
 #pragma clang loop unroll(full)
