@@ -9,7 +9,8 @@ import Testing
     static let samples: [Float] = {
         let bits = Array(stride(from: UInt32(0), to: 0x7f80_0000, by: 40_009))
         let edges: [Float] = [
-            0, 1, 2, 0.5, 88, 88.72283, 88.72284, 89, 103.9, 104, 105, 87.3, .infinity, .nan, .leastNonzeroMagnitude, 1e-38, 1.2e-38,
+            0, 1, 2, 0.5, 88, 88.72283, 88.72284, 89, 103.9, 104, 105, 87.3, .infinity, .nan, .leastNonzeroMagnitude,
+            1e-38, 1.2e-38,
             0.624,
             0.625, 9, 20, 3.4e38,
         ]
