@@ -1,6 +1,7 @@
 -- Backfills: vectors of a range of dates, the same bits that the embedding stage writes; windows, journal, and a
 -- development server that misbehaves.
 local backfill = require("two_tower.backfill")
+local databases = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/databases.lua")
 local dev_server = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/dev_server.lua")
 local fs = require("tt.fs")
 local json = require("tt.json")
@@ -131,10 +132,12 @@ t.test("vectors have the bits that the embedding stage writes, however they are 
 end)
 
 t.test("PostgreSQL reads the same windows", function()
-    if not os.getenv("TT_TEST_PG_DSN") then t.skip("TT_TEST_PG_DSN is not set") end
+    if not databases.server then t.skip(databases.reason) end
+    local own <close> = databases.open()
+    local dsn = own:make("backfill_source")
     local windows = backfill.windows("2025-01-02", "2025-01-05", "1d", true)
     local here <close> = source(windows)
-    local db = sql.open(dev_server.database("tt_backfill_source"))
+    local db = sql.open(dsn)
     require("two_tower.schema").create(db)
     local lite <close> = sql.open("sqlite:" .. shared .. "/demo.sqlite")
     for _, name in ipairs({ "videos", "video_tags", "video_performers" }) do
@@ -149,7 +152,7 @@ t.test("PostgreSQL reads the same windows", function()
     t.ok(there.data.videos:select({ "id", "at" }):equals(here.data.videos:select({ "id", "at" })))
     t.ok(there.data.tags:sort({ "video_id", "token" }):equals(here.data.tags:sort({ "video_id", "token" })))
     t.equal(#there:videos(windows[4]), 3)
-    local dated <close> = backfill.read(sql.open((os.getenv("TT_TEST_PG_DSN"):gsub("/tt%?", "/tt_backfill_source?"))),
+    local dated <close> = backfill.read(sql.open(dsn),
         backfill.windows("2025-01-02", "2025-01-05", "1d", false), "created_at")
     t.equal(dated.undated, 3)
 end)
@@ -189,7 +192,7 @@ end)
 -- ---- to PostgreSQL and to a project
 
 local place <close> = fs.tempdir()
-local server, reason = dev_server.start("tt_backfill", place.path, "--dim 8")
+local server <close>, reason = dev_server.start("backfill", place.path, "--dim 8")
 
 local function stored(db) return db:read("SELECT video_id, embedding FROM public.video_embeddings"):sort("video_id") end
 
@@ -305,5 +308,3 @@ on_server("a table of another dimension is refused before anything is stored", f
         t.ok(output:find("holds vectors of 6 numbers, the model gives 8", 1, true), output)
     end
 end)
-
-if server then server:stop() end

@@ -11,7 +11,7 @@ local here = fs.abspath(arg[0]:match("^(.*)/[^/]*$"))
 local root = fs.dirname(fs.dirname(here))
 local shell = dofile(here .. "/support/shell.lua")
 
-local stage <close> = dofile(here .. "/support/publishing.lua")("tt_current")
+local stage <close> = dofile(here .. "/support/publishing.lua")("current")
 local server = stage.server
 local function inside(name) return stage:inside(name) end
 local function remote(...) return stage:remote(...) end

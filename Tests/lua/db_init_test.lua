@@ -1,6 +1,6 @@
 -- The definition of the database, and db_init.lua on empty and filled databases.
 local database = require("two_tower.database")
-local dev_server = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/dev_server.lua")
+local databases = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/databases.lua")
 local fs = require("tt.fs")
 local schema = require("two_tower.schema")
 local sql = require("tt.sql")
@@ -61,13 +61,14 @@ t.test("a script can be had without a database, wrong usage ends with 2", functi
     t.equal(status, 2, output)
 end)
 
-if not os.getenv("TT_TEST_PG_DSN") then
-    t.test("db_init on PostgreSQL", function() t.skip("TT_TEST_PG_DSN is not set") end)
+if not databases.server then
+    t.test("db_init on PostgreSQL", function() t.skip(databases.reason) end)
     return
 end
+local own <close> = databases.open()
 
 local function fresh()
-    local dsn = dev_server.database("tt_db_init_test")
+    local dsn = own:make("db_init")
     return sql.open(dsn), dsn
 end
 

@@ -16,7 +16,7 @@ local root = fs.dirname(fs.dirname(here))
 local shell = dofile(here .. "/support/shell.lua")
 local quote, program = shell.quote, shell.program
 
-local stage <close> = dofile(here .. "/support/publishing.lua")("tt_publish")
+local stage <close> = dofile(here .. "/support/publishing.lua")("publish")
 local server, database, tt_run, run_well, held = stage.server, stage.database, stage.run, stage.run_well, stage.held
 local SMALL = stage.SMALL
 local function inside(name) return stage:inside(name) end

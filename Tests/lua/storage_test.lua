@@ -81,8 +81,7 @@ t.test("names of buckets are checked", function()
 end)
 
 local folder <close> = fs.tempdir()
-local server, reason = dev_server.start("tt_storage", fs.join(folder.path, "dev"))
-local _ <close> = setmetatable({}, { __close = function() if server then server:stop() end end })
+local server <close>, reason = dev_server.start("storage", fs.join(folder.path, "dev"))
 
 -- A test with a project that does not wait long between tries.
 local function remote(name, run)

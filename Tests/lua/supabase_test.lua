@@ -286,8 +286,7 @@ end)
 -- ---- against the development server
 
 local folder <close> = fs.tempdir()
-local server, reason = dev_server.start("tt_supabase", fs.join(folder.path, "dev"), "--max-rows 50")
-local _ <close> = setmetatable({}, { __close = function() if server then server:stop() end end })
+local server <close>, reason = dev_server.start("supabase", fs.join(folder.path, "dev"), "--max-rows 50")
 if server then
     server.db:exec([[
         CREATE TABLE items (shop integer, id text, price numeric, note text, PRIMARY KEY (shop, id));
