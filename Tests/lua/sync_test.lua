@@ -142,7 +142,7 @@ local HEALED = {
     { "answers shorter than announced", { match = { path = "/rest/", every = 3 }, fault = "short_length" } },
     { "slow bytes", { match = { path = "/rest/", every = 5 }, fault = "slow", args = { delay_s = 0.05 } } },
     { "answers that do not come in time", { match = { path = paths("videos"), times = 1 }, fault = "slow",
-        args = { delay_s = 10 } }, { timeout_s = 1.5 } },
+        args = { delay_s = 10 } }, { timeout_s = 1.5, retry = { attempts = 12, base_s = 0.01, max_s = 0.05 } } },
     { "a silent cap", { match = { path = "/rest/" }, fault = "row_cap", args = { rows = 37 } } },
     { "a cap that changes", { match = { path = "/rest/", every = 2 }, fault = "row_cap", args = { rows = 11 } } },
 }
