@@ -93,7 +93,7 @@ def environment(server, **more):
 def run(tt, server, script, *arguments, **more):
     """Runs a script of lua/; its exit status and all it said."""
     done = subprocess.run([tt, ROOT / "lua" / script, *arguments], env=environment(server, **more), text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
     return done.returncode, done.stdout
 
 

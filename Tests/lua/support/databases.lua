@@ -58,6 +58,16 @@ function databases.open() return setmetatable({ word = random_word(), made = {} 
 
 local function drop(db, name) db:exec(("DROP DATABASE IF EXISTS %s WITH (FORCE)"):format(name)) end
 
+--- Drops a database that a set of another process has made.
+---@param dsn string
+function databases.drop(dsn)
+    local own <close> = sql.open(dsn)
+    local name = own:query("SELECT current_database()::text AS name").name[1]
+    if not name:find("^tt_test_%x+_") then error(("'%s' is no database of tests"):format(name), 2) end
+    local db <close> = sql.open(databases.server)
+    drop(db, name)
+end
+
 --- Makes an empty database, in place of the one that was made before under the same label.
 ---@param label string letters, digits and `_`
 ---@param template? string label of the one to copy
