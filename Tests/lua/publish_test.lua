@@ -473,7 +473,7 @@ remote("the key is in no output, object, file or process list", function(_, buck
     -- Given by the environment it is on no command line, while the request waits for its answer.
     local mark = hash.sha256(tostring(math.random()))
     fs.write(inside("environment"), server:environment():gsub(" ", "\n"))
-    server:faults { { match = { path = "/object/list/" }, fault = "slow", args = { delay_s = 1 } } }
+    server:faults { { match = { path = "/object/list/" }, fault = "slow", args = { delay_s = 2 } } }
     local running = assert(io.popen(("set -a; . %s; exec %s %s --list --prefix %s"):format(quote(inside("environment")),
         quote(program), quote(root .. "/lua/publish.lua"), mark)))
     local seen, deadline = 0, os.time() + 60
