@@ -270,23 +270,21 @@ import Testing
         #expect(broken.detail("sqlstate") == "22007" && !broken.message.contains("zecret"))
     }
 
-    @Test func wrongPasswordStaysHidden() throws {
+    @Test(.enabled(if: PostgresServer.asksForPasswords, "the server asks nobody for a password"))
+    func wrongPasswordStaysHidden() throws {
         let database = try open()
-        try database.execute(
-            """
-            DO $$ BEGIN CREATE ROLE tt_password LOGIN PASSWORD 'right'; EXCEPTION WHEN duplicate_object THEN NULL; END $$
-            """)
-        let host = try database.query(
-            "SELECT split_part(setting, ',', 1) AS s FROM pg_settings WHERE name = 'unix_socket_directories'")
-        let place = host.values("s").first!
-        guard case .string(let folder) = place else { return }
-        let error = sqlError {
-            _ = try Database.open("host=\(folder) dbname=tt user=tt_password password=wr0ng-s3cret")
-        }
+        // Roles are the whole server's: one of this run's own.
+        let role = PostgresServer.ownName("password")
+        try database.execute("CREATE ROLE \(role) LOGIN PASSWORD 'right' IN ROLE tt_password")
+        defer { _ = try? database.execute("DROP ROLE \(role)") }
+        let options = try PostgresAddress(PostgresServer.dsn!).options
+        let kept = options.filter { !["user", "password"].contains($0.keyword) }
+        let place = kept.map { "\($0.keyword)='\($0.value)'" }.joined(separator: " ")
+        let error = sqlError { _ = try Database.open("\(place) user=\(role) password=wr0ng-s3cret") }
         #expect(error.code == "sql.connect")
-        #expect(error.message.contains("tt_password"))
+        #expect(error.message.contains(role))
         #expect(!error.message.contains("s3cret"))
-        _ = try Database.open("host=\(folder) dbname=tt user=tt_password password=right")
+        _ = try Database.open("\(place) user=\(role) password=right")
         let lost = sqlError { _ = try Database.open("postgresql://u:s3cret@127.0.0.1:1/x") }
         #expect(lost.code == "sql.connect" && !lost.message.contains("s3cret"))
     }
@@ -304,14 +302,14 @@ import Testing
     @Test func deadlocksAndSerialization() throws {
         let first = try Database.open(PostgresServer.dsn!)
         let second = try Database.open(PostgresServer.dsn!)
-        try first.execute(
-            "DROP TABLE IF EXISTS tt_serial; CREATE TABLE tt_serial (x int); INSERT INTO tt_serial VALUES (1)")
-        defer { _ = try? first.execute("DROP TABLE tt_serial") }
+        let table = PostgresServer.ownName("serial")
+        try first.execute("CREATE TABLE \(table) (x int); INSERT INTO \(table) VALUES (1)")
+        defer { _ = try? first.execute("DROP TABLE \(table)") }
         let error = sqlError {
             try first.transaction(TransactionOptions(isolation: .repeatableRead)) {
-                _ = try first.query("SELECT x FROM tt_serial")
-                try second.execute("UPDATE tt_serial SET x = 2")
-                try first.execute("UPDATE tt_serial SET x = 3")
+                _ = try first.query("SELECT x FROM \(table)")
+                try second.execute("UPDATE \(table) SET x = 2")
+                try first.execute("UPDATE \(table) SET x = 3")
             }
         }
         #expect(error.code == "sql.conflict")
@@ -328,7 +326,7 @@ import Testing
                     try body()
                 } catch is Interrupted {
                     Interrupt.clearForTests()
-                    return Deadline.now - start < 4_000_000_000
+                    return Deadline.now - start < 20_000_000_000
                 } catch {
                     print(error)
                 }
@@ -346,7 +344,7 @@ import Testing
             // A read that nobody wants stops at once, and leaves the connection as it was.
             let unwanted = Deadline.now
             try database.readAhead("SELECT x FROM generate_series(1, 2000000000) AS x").close()
-            must(Deadline.now - unwanted < 4_000_000_000)
+            must(Deadline.now - unwanted < 20_000_000_000)
             must(
                 interrupted(after: 200_000) {
                     try database.transaction {
@@ -394,7 +392,7 @@ extension PostgresTests {
             } catch is Interrupted {
                 Interrupt.clearForTests()
             }
-            must(Deadline.now - start < 10_000_000_000)
+            must(Deadline.now - start < 40_000_000_000)
             must(!database.isOpen)
         }
     }

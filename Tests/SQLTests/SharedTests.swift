@@ -176,14 +176,14 @@ import Testing
     }
 
     @Test(arguments: TestDatabase.available) func timeouts(_ kind: TestDatabase) throws {
-        let database = try kind.open(OpenOptions(timeout: 0.2))
+        let database = try kind.open(OpenOptions(timeout: 1))
         let slow =
             kind == .sqlite
             ? "WITH RECURSIVE s(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM s) SELECT count(*) AS n FROM s"
             : "SELECT pg_sleep(20)"
         let start = Deadline.now
         #expect(sqlError { _ = try database.query(slow) }.code == "sql.timeout")
-        #expect(Deadline.now - start < 5_000_000_000)
+        #expect(Deadline.now - start < 15_000_000_000)
         #expect(try database.query("SELECT 1 AS one").rowCount == 1)
     }
 

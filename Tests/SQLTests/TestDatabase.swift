@@ -52,6 +52,17 @@ enum PostgresServer {
         return (try? database.query("SELECT 1 AS x FROM pg_type WHERE typname = 'vector'").rowCount) == 1
     }()
 
+    /// Whether members of the role `tt_password` have to give one, as on the server that `script` starts.
+    static let asksForPasswords: Bool = {
+        guard let dsn, let database = try? Database.open(dsn) else { return false }
+        return (try? database.query("SELECT 1 AS x FROM pg_roles WHERE rolname = 'tt_password'").rowCount) == 1
+    }()
+
+    /// A name that no other run on the same server uses.
+    static func ownName(_ label: String) -> String {
+        "tt_test_\(String(UInt64.random(in: 0...(.max)), radix: 36))_\(label)"
+    }
+
     static let script = Path.join(
         Path.parent(Path.parent(Path.parent(#filePath))), "Tests/support/postgres")
 

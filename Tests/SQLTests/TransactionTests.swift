@@ -104,7 +104,7 @@ import Testing
         let folder = temporaryFolder()
         defer { remove(folder) }
         let first = try Database.open("sqlite:\(folder)/x.sqlite")
-        let second = try Database.open("sqlite:\(folder)/x.sqlite", OpenOptions(timeout: 0.3))
+        let second = try Database.open("sqlite:\(folder)/x.sqlite", OpenOptions(timeout: 1))
         try first.execute("CREATE TABLE a (x INTEGER)")
         let scope = try first.begin()
         #expect(["sql.timeout", "sql.conflict"].contains(sqlError { try second.transaction {} }.code))

@@ -58,35 +58,36 @@ import Testing
         #expect(server.requests.count == 1)
     }
 
-    @Test func onlyWhatIsSafeToRepeatIsRepeated() throws {
+    @Test(arguments: ["503", "close", "reset", "silence"])
+    func onlyWhatIsSafeToRepeatIsRepeated(_ failure: String) throws {
         for (method, said, count) in [
             ("POST", nil, 1), ("PATCH", nil, 1), ("POST", true, 3), ("PUT", nil, 3), ("DELETE", nil, 3),
             ("HEAD", nil, 3), ("OPTIONS", nil, 3), ("PUT", false, 1), ("GET", false, 1),
         ] as [(String, Bool?, Int)] {
-            for failure in ["503", "close", "reset", "silence"] {
-                let server = TestServer { _, connection in
-                    switch failure {
-                    case "503": connection.answer(503)
-                    case "close": connection.close()
-                    case "reset": connection.reset()
-                    default: connection.waitForEnd()
-                    }
+            let server = TestServer { _, connection in
+                switch failure {
+                case "503": connection.answer(503)
+                case "close": connection.close()
+                case "reset": connection.reset()
+                default: connection.waitForEnd()
                 }
-                let (client, _) = try client(server) {
-                    $0.retry?.attempts = 3
-                    $0.timeout = failure == "silence" ? 0.1 : 60
-                }
-                var request = Request(method, "/")
-                request.isIdempotent = said
-                do {
-                    let response = try client.send(request)
-                    #expect(failure == "503" && response.attempts == count)
-                } catch let error as WebError {
-                    #expect(error.code == (failure == "silence" ? "http.timeout" : "http.incomplete"))
-                    #expect(detail(error, "attempts") == .int(Int64(count)))
-                }
-                #expect(server.requests.count == count, "\(method) \(failure)")
             }
+            let (client, _) = try client(server) {
+                $0.retry?.attempts = 3
+                $0.timeout = failure == "silence" ? 0.3 : 60
+            }
+            var request = Request(method, "/")
+            request.isIdempotent = said
+            do {
+                let response = try client.send(request)
+                #expect(failure == "503" && response.attempts == count)
+            } catch let error as WebError {
+                #expect(error.code == (failure == "silence" ? "http.timeout" : "http.incomplete"))
+                #expect(detail(error, "attempts") == .int(Int64(count)))
+            }
+            // The last one may have been given up before the server has looked at it.
+            #expect(eventually { server.requests.count >= count }, "\(method) \(failure)")
+            #expect(server.requests.count == count, "\(method) \(failure)")
         }
     }
 

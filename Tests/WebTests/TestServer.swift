@@ -194,9 +194,19 @@ final class TestServer: @unchecked Sendable {
     }
 }
 
+/// Waits until something holds; false when it does not after a minute.
+@discardableResult func eventually(_ holds: () -> Bool) -> Bool {
+    for _ in 0..<6000 {
+        if holds() { return true }
+        usleep(10_000)
+    }
+    return holds()
+}
+
 /// A number that threads may count up.
 final class Counter: Sendable {
     private let value = Mutex(0)
+    var count: Int { value.withLock { $0 } }
     @discardableResult func next() -> Int {
         value.withLock {
             $0 += 1

@@ -11,7 +11,7 @@ local here = fs.abspath(arg[0]:match("^(.*)/[^/]*$"))
 local root = fs.dirname(fs.dirname(here))
 local shell = dofile(here .. "/support/shell.lua")
 
-local stage <close> = dofile(here .. "/support/publishing.lua")("tt_current")
+local stage <close> = dofile(here .. "/support/publishing.lua")("current")
 local server = stage.server
 local function inside(name) return stage:inside(name) end
 local function remote(...) return stage:remote(...) end
@@ -264,7 +264,7 @@ remote("what readers still get is waited for, what another publisher wrote is no
     -- A cache on the way does not know the file yet.
     server:faults { { match = { path = "/public/.*/current/model_meta", times = 2 }, fault = "storage_wrapped",
         args = { status = 404 } } }
-    publish(project, "one")
+    publish(project, "one", { settle_s = 60 })
     t.equal(server:fired(), { 2 })
     t.ok(lines():find("waiting for caches on the way", 1, true), lines())
     t.equal(state(bucket), { "one", "nothing", "one" })

@@ -1,6 +1,6 @@
 -- The definition of the database, and db_init.lua on empty and filled databases.
 local database = require("two_tower.database")
-local dev_server = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/dev_server.lua")
+local databases = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/databases.lua")
 local fs = require("tt.fs")
 local schema = require("two_tower.schema")
 local sql = require("tt.sql")
@@ -61,13 +61,14 @@ t.test("a script can be had without a database, wrong usage ends with 2", functi
     t.equal(status, 2, output)
 end)
 
-if not os.getenv("TT_TEST_PG_DSN") then
-    t.test("db_init on PostgreSQL", function() t.skip("TT_TEST_PG_DSN is not set") end)
+if not databases.server then
+    t.test("db_init on PostgreSQL", function() t.skip(databases.reason) end)
     return
 end
+local own <close> = databases.open()
 
 local function fresh()
-    local dsn = dev_server.database("tt_db_init_test")
+    local dsn = own:make("db_init")
     return sql.open(dsn), dsn
 end
 
@@ -177,11 +178,18 @@ end)
 
 t.test("on Supabase visitors call nothing, pages are for the service role, tables made are closed", function()
     local db <close> = fresh()
-    db:exec([[DO $$ BEGIN
-        IF to_regrole('anon') IS NULL THEN CREATE ROLE anon NOLOGIN; END IF;
-        IF to_regrole('authenticated') IS NULL THEN CREATE ROLE authenticated NOLOGIN; END IF;
-        IF to_regrole('service_role') IS NULL THEN CREATE ROLE service_role NOLOGIN; END IF;
-        ALTER ROLE service_role BYPASSRLS; END $$;
+    -- Roles are the whole server's, and Supabase's have fixed names: another run may make them at this very moment.
+    db:exec([[DO $$ DECLARE name text; BEGIN
+        FOREACH name IN ARRAY ARRAY['anon', 'authenticated', 'service_role'] LOOP
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN NOINHERIT %s', name, CASE name WHEN 'service_role'
+                    THEN 'BYPASSRLS' END);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+            END;
+        END LOOP;
+        IF NOT (SELECT rolbypassrls FROM pg_roles WHERE rolname = 'service_role') THEN
+            ALTER ROLE service_role BYPASSRLS;
+        END IF; END $$;
         CREATE SCHEMA extensions; GRANT USAGE ON SCHEMA extensions TO PUBLIC;
         GRANT USAGE ON SCHEMA public TO anon, authenticated, service_role;
         ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO anon, authenticated, service_role;

@@ -77,13 +77,12 @@ local function run_well(environment, script, ...)
 end
 
 run_well("", "demo.lua", "--db", "sqlite:demo.sqlite", "--users", "14", "--videos", "40", "--decisions", "300")
-local server, reason = dev_server.start("tt_misbehaviour", inside("dev"), "--dim 8 --seed-from sqlite:"
+local server <close>, reason = dev_server.start("misbehaviour", inside("dev"), "--dim 8 --seed-from sqlite:"
     .. shell.quote(inside("demo.sqlite")))
 if not server then
     t.test("stages and misbehaviours", function() t.skip(reason) end)
     return
 end
-local _ <close> = setmetatable({}, { __close = function() server:stop() end })
 local project <close> = supabase.open({ url = server.url, key = server.key })
 local bucket = project:bucket("model-artifacts")
 local parts = dofile(here .. "/support/parts.lua")(server, bucket)

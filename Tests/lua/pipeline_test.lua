@@ -9,6 +9,7 @@ local t = require("tt.test")
 local here = fs.abspath(arg[0]:match("^(.*)/[^/]*$"))
 local root = fs.dirname(fs.dirname(here))
 
+local databases = dofile(here .. "/support/databases.lua")
 local shell = dofile(here .. "/support/shell.lua")
 local quote, capture, program = shell.quote, shell.capture, shell.program
 
@@ -109,9 +110,10 @@ t.test("a second run, with one thread, gives the same bytes", function()
     end
 end)
 
-local postgresql = os.getenv("TT_TEST_PG_DSN")
 t.test("PostgreSQL gives the same bytes as SQLite", function()
-    if not postgresql then t.skip("TT_TEST_PG_DSN is not set") end
+    if not databases.server then t.skip(databases.reason) end
+    local own <close> = databases.open()
+    local postgresql = own:make("pipeline")
     local folder = t.tmpdir()
     run_well(folder, "demo.lua", "--pg-dsn", postgresql, "--users", "60", "--videos", "120", "--decisions", "1500",
         "--replace")

@@ -16,7 +16,7 @@ local root = fs.dirname(fs.dirname(here))
 local shell = dofile(here .. "/support/shell.lua")
 local quote, program = shell.quote, shell.program
 
-local stage <close> = dofile(here .. "/support/publishing.lua")("tt_publish")
+local stage <close> = dofile(here .. "/support/publishing.lua")("publish")
 local server, database, tt_run, run_well, held = stage.server, stage.database, stage.run, stage.run_well, stage.held
 local SMALL = stage.SMALL
 local function inside(name) return stage:inside(name) end
@@ -473,7 +473,7 @@ remote("the key is in no output, object, file or process list", function(_, buck
     -- Given by the environment it is on no command line, while the request waits for its answer.
     local mark = hash.sha256(tostring(math.random()))
     fs.write(inside("environment"), server:environment():gsub(" ", "\n"))
-    server:faults { { match = { path = "/object/list/" }, fault = "slow", args = { delay_s = 1 } } }
+    server:faults { { match = { path = "/object/list/" }, fault = "slow", args = { delay_s = 2 } } }
     local running = assert(io.popen(("set -a; . %s; exec %s %s --list --prefix %s"):format(quote(inside("environment")),
         quote(program), quote(root .. "/lua/publish.lua"), mark)))
     local seen, deadline = 0, os.time() + 60

@@ -1,7 +1,7 @@
 -- The functions of config/schema.sql on PostgreSQL, and payloads read from them, beside the aggregation in Lua. In a
 -- database of its own; without TT_TEST_PG_DSN it says so and skips.
 local database = require("two_tower.database")
-local dev_server = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/dev_server.lua")
+local databases = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/databases.lua")
 local extract = require("two_tower.extract")
 local frame = require("tt.frame")
 local json = require("tt.json")
@@ -15,10 +15,11 @@ local sql = require("tt.sql")
 local t = require("tt.test")
 local time = require("tt.time")
 
-if not os.getenv("TT_TEST_PG_DSN") then
-    t.test("payload functions", function() t.skip("TT_TEST_PG_DSN is not set") end)
+if not databases.server then
+    t.test("payload functions", function() t.skip(databases.reason) end)
     return
 end
+local own_databases <close> = databases.open()
 
 local function id(number) return ("00000000-0000-4000-8000-%012x"):format(number) end
 
@@ -51,7 +52,7 @@ local function init(db) database.apply(db, { dim = 8 }, function() end) end
 
 -- A database of its own with the given rows, in a session far from UTC.
 local function nasty(name, shape)
-    local db = sql.open(dev_server.database(name))
+    local db = sql.open(own_databases:make(name))
     if shape then db:exec(shape) else schema.create(db, { keys = false }) end
     init(db)
     if not shape then db:exec(NASTY) end
@@ -59,7 +60,7 @@ local function nasty(name, shape)
     return db
 end
 
-local db <close> = nasty("tt_rpc_test")
+local db <close> = nasty("rpc")
 
 local function user_payload(number)
     return json.decode(db:query("SELECT get_user_embedding_features($1::uuid)::text AS p", { id(number) }).p[1])
@@ -156,7 +157,7 @@ end
 t.test("payloads equal the aggregation in Lua", function() t.equal(compare(db), 10) end)
 
 t.test("names kept apart give the same payloads, before and after", function()
-    local apart <close> = nasty("tt_rpc_test_apart", [[
+    local apart <close> = nasty("rpc_apart", [[
         CREATE TABLE public.tags (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text NOT NULL);
         CREATE TABLE public.performers (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text);
         CREATE TABLE public.video_tags (video_id uuid, tag_id uuid);

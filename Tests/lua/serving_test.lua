@@ -2,6 +2,7 @@
 -- development server.
 local checkpoint = require("tt.checkpoint")
 local consumer = require("two_tower.consumer")
+local databases = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/databases.lua")
 local dev_server = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/dev_server.lua")
 local fs = require("tt.fs")
 local hash = require("tt.hash")
@@ -194,13 +195,14 @@ t.test("SQLite falls back to the tables, and --rpc must mean something", functio
     t.equal(status, 2, output)
 end)
 
-if not os.getenv("TT_TEST_PG_DSN") then
-    t.test("stages with functions", function() t.skip("TT_TEST_PG_DSN is not set") end)
+if not databases.server then
+    t.test("stages with functions", function() t.skip(databases.reason) end)
     return
 end
 
 local work <close> = fs.tempdir()
-local dsn = dev_server.database("tt_serving_test")
+local own <close> = databases.open()
+local dsn = own:make("serving")
 run_well(work.path, "demo.lua", "--pg-dsn", dsn, table.unpack(DEMO))
 local without = run_well(work.path, "train.lua", small("--pg-dsn", dsn, "--output-dir", "without"))
 run_well(work.path, "db_init.lua", "--pg-dsn", dsn, "--dim", "8")
@@ -243,7 +245,7 @@ t.test("no byte of an artifact depends on where payloads come from", function()
 end)
 
 t.test("nothing to compare is no parity", function()
-    local empty = dev_server.database("tt_serving_empty")
+    local empty = own:make("serving_empty")
     run_well(work.path, "db_init.lua", "--pg-dsn", empty, "--dim", "8")
     local output, status = tt_run(work.path, "verify.lua", "parity", "--pg-dsn", empty)
     t.equal(status, 1, output)
@@ -306,10 +308,9 @@ end)
 
 t.test("the same by REST, whatever the server's moods", function()
     run_well(work.path, "demo.lua", "--db", "sqlite:demo.sqlite", table.unpack(DEMO))
-    local server, reason = dev_server.start("tt_serving_rest", work.path .. "/dev", "--dim 8 --max-rows 37 --seed-from "
-        .. "sqlite:" .. quote(work.path .. "/demo.sqlite"))
+    local server <close>, reason = dev_server.start("serving_rest", work.path .. "/dev", "--dim 8 --max-rows 37 "
+        .. "--seed-from sqlite:" .. quote(work.path .. "/demo.sqlite"))
     if not server then t.skip(reason) end
-    local _ <close> = setmetatable({}, { __close = function() server:stop() end })
     environment = "env -u http_proxy -u https_proxy -u all_proxy " .. server:environment()
     server:faults({
         { match = { path = "get_user_embedding_feature_batch", nth = 2 }, fault = "57014" },

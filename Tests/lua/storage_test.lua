@@ -81,8 +81,7 @@ t.test("names of buckets are checked", function()
 end)
 
 local folder <close> = fs.tempdir()
-local server, reason = dev_server.start("tt_storage", fs.join(folder.path, "dev"))
-local _ <close> = setmetatable({}, { __close = function() if server then server:stop() end end })
+local server <close>, reason = dev_server.start("storage", fs.join(folder.path, "dev"))
 
 -- A test with a project that does not wait long between tries.
 local function remote(name, run)
@@ -340,7 +339,9 @@ remote("after a copy that fails those under way are waited for, and no other beg
     end
     bucket:remove { "grouped/1" }
     server:forget_requests()
-    server:faults { { match = { path = "/object/copy$", nth = 2 }, fault = "413" } }
+    -- The failure is there before those that begin after it are done.
+    server:faults { { match = { path = "/object/copy$", nth = 2 }, fault = "413" },
+        { match = { path = "/object/copy$", after = 2 }, fault = "slow", args = { delay_s = 0.5 } } }
     t.error("supabase.too_large", bucket.copy, bucket, items, { parallel = 3 })
     local begun = #asked("POST", "/object/copy$")
     t.ok(begun >= 3 and begun < 9, begun)
@@ -357,7 +358,7 @@ remote("several objects are read at once, in the order asked for", function(buck
     local items, order = {}, {}
     for index = 1, 9 do items[index] = { path = "row/" .. index, bytes = blob(100 * index, index) } end
     bucket:upload_all(items)
-    server:faults { { match = { method = "GET", path = "/row/1$" }, fault = "slow", args = { delay_s = 0.3 } } }
+    server:faults { { match = { method = "GET", path = "/row/1$" }, fault = "slow", args = { delay_s = 1 } } }
     local contents = bucket:download_all(items, { parallel = 3, on_done = function(item, content)
         order[#order + 1] = item.path
         t.equal(content.sha256, hash.sha256(item.bytes))

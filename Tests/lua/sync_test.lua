@@ -1,5 +1,6 @@
 -- The sync against the development server in all its moods, into SQLite and PostgreSQL, from empty and from filled
 -- databases: in the end the local tables are complete or as they were, never anything between.
+local databases = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/databases.lua")
 local dev_server = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/dev_server.lua")
 local fs = require("tt.fs")
 local json = require("tt.json")
@@ -21,8 +22,9 @@ end
 local folder <close> = fs.tempdir()
 local demo = fs.join(folder.path, "demo.sqlite")
 capture(script("demo.lua", "--db", "sqlite:" .. demo, "--users", "60", "--videos", "150", "--decisions", "1500"))
-local server, reason = dev_server.start("tt_sync", fs.join(folder.path, "dev"), "--seed-from sqlite:" .. quote(demo))
-local _ <close> = setmetatable({}, { __close = function() if server then server:stop() end end })
+local server <close>, reason = dev_server.start("sync", fs.join(folder.path, "dev"), "--seed-from sqlite:"
+    .. quote(demo))
+local own <close> = databases.open()
 
 -- ---- databases to sync into
 
@@ -52,18 +54,16 @@ local KINDS = { "sqlite", "postgresql" }
 local made = 0
 local filled = {}      -- by kind, a database as it was before the project changed
 
--- A new database of a kind: empty, or a copy of the filled one.
+-- A new database of a kind: empty, or a copy of the filled one. Gives its DSN too.
 local function target(kind, is_filled)
     made = made + 1
     if kind == "sqlite" then
         local path = ("%s/target%d.sqlite"):format(folder.path, made)
         if is_filled then fs.copy(filled.sqlite, path) end
-        return sql.open("sqlite:" .. path)
+        return sql.open("sqlite:" .. path), "sqlite:" .. path
     end
-    if not is_filled then return sql.open(dev_server.database("tt_sync_target")) end
-    server.db:exec("DROP DATABASE IF EXISTS tt_sync_copy WITH (FORCE)")
-    server.db:exec("CREATE DATABASE tt_sync_copy TEMPLATE tt_sync_filled")
-    return sql.open((filled.postgresql:gsub("tt_sync_filled", "tt_sync_copy")))
+    local dsn = is_filled and own:make("sync_copy", "sync_filled") or own:make("sync_target")
+    return sql.open(dsn), dsn
 end
 
 local FAST = { attempts = 4, base_s = 0.01, max_s = 0.05 }
@@ -93,7 +93,7 @@ local function prepare()
         if kind == "sqlite" then
             filled.sqlite = folder.path .. "/filled.sqlite"
         else
-            filled.postgresql = dev_server.database("tt_sync_filled")
+            filled.postgresql = own:make("sync_filled")
         end
         local db <close> = sql.open(kind == "sqlite" and "sqlite:" .. filled.sqlite or filled.postgresql)
         assert(pulled(db) == nil)
@@ -142,7 +142,7 @@ local HEALED = {
     { "answers shorter than announced", { match = { path = "/rest/", every = 3 }, fault = "short_length" } },
     { "slow bytes", { match = { path = "/rest/", every = 5 }, fault = "slow", args = { delay_s = 0.05 } } },
     { "answers that do not come in time", { match = { path = paths("videos"), times = 1 }, fault = "slow",
-        args = { delay_s = 10 } }, { timeout_s = 1.5 } },
+        args = { delay_s = 10 } }, { timeout_s = 1.5, retry = { attempts = 12, base_s = 0.01, max_s = 0.05 } } },
     { "a silent cap", { match = { path = "/rest/" }, fault = "row_cap", args = { rows = 37 } } },
     { "a cap that changes", { match = { path = "/rest/", every = 2 }, fault = "row_cap", args = { rows = 11 } } },
 }
@@ -357,9 +357,8 @@ end)
 t.test("only one sync runs into a database", function()
     if not server then t.skip(reason) end
     for _, kind in ipairs(KINDS) do
-        local db <close> = target(kind, true)
-        local other <close> = sql.open(kind == "sqlite" and "sqlite:" .. folder.path .. "/target" .. made .. ".sqlite"
-            or (filled.postgresql:gsub("tt_sync_filled", "tt_sync_copy")))
+        local db <close>, dsn = target(kind, true)
+        local other <close> = sql.open(dsn)
         local inner
         pull(db, { say = function() inner = inner or pulled(other) end })
         t.equal(inner and inner.code, "sync.busy", tostring(inner))

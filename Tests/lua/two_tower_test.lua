@@ -1,5 +1,6 @@
 local bundle = require("two_tower.bundle")
 local config = require("two_tower.config")
+local databases = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/databases.lua")
 local extract = require("two_tower.extract")
 local feature_set = require("two_tower.feature_set")
 local features = require("tt.features")
@@ -119,10 +120,11 @@ t.test("reading cleans dates, numbers, names and ids", function()
     t.equal(data.reference_time, nil)
 end)
 
-local postgresql = os.getenv("TT_TEST_PG_DSN")
 t.test("reading cleans infinite dates and numbers of PostgreSQL, in any time zone", function()
-    if not postgresql then t.skip("TT_TEST_PG_DSN is not set") end
-    local db <close> = sql.open(postgresql)
+    if not databases.server then t.skip(databases.reason) end
+    local own <close> = databases.open()
+    local db <close> = sql.open(own:make("two_tower"))
+    schema.create(db)
     schema.create(db, { replace = true, keys = false })
     db:exec("SET TIME ZONE 'Asia/Tokyo'")
     db:exec(([[

@@ -1,6 +1,7 @@
 -- Uploading embeddings: what is refused before anything is sent, straight into PostgreSQL, and by REST to a
 -- development server that misbehaves.
 local columns = require("two_tower.columns")
+local databases = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/databases.lua")
 local dev_server = dofile(arg[0]:match("^(.*)/[^/]*$") .. "/support/dev_server.lua")
 local features = require("tt.features")
 local frame = require("tt.frame")
@@ -225,15 +226,16 @@ local function others_are_there(db, number)
     t.equal(row, { embedding = { 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0 }, updated_at = 1577836800000000 })
 end
 
+local own <close> = databases.open()
 local direct
-if os.getenv("TT_TEST_PG_DSN") then
-    direct = { dsn = dev_server.database("tt_upload_direct") }
+if databases.server then
+    direct = { dsn = own:make("upload") }
     direct.db = sql.open(direct.dsn)
     direct.db:exec("CREATE EXTENSION IF NOT EXISTS vector")
 end
 local function on_postgresql(name, body)
     t.test(name, function()
-        if not direct then t.skip("TT_TEST_PG_DSN is not set") end
+        if not direct then t.skip(databases.reason) end
         body(direct.db, function(path, more)
             local opts = { parquet = path, dsn = direct.dsn }
             for key, value in pairs(more or {}) do opts[key] = value end
@@ -346,10 +348,9 @@ end)
 
 -- ---- by REST
 
-local server, reason
 do
     local folder <close> = fs.tempdir()
-    server, reason = dev_server.start("tt_upload_rest", folder.path, "--dim 8")
+    local server <close>, reason = dev_server.start("upload_rest", folder.path, "--dim 8")
     local function on_server(name, body)
         t.test(name, function()
             if not server then t.skip(reason) end
@@ -551,7 +552,5 @@ do
         t.equal(output:find(server.key, 1, true), nil)
         t.ok(stored(db):equals(rows))
     end)
-
-    if server then server:stop() end
 end
 if direct then direct.db:close() end

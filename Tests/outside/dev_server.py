@@ -77,11 +77,12 @@ class DevServer:
         self.control("POST", "/_dev/faults", rules)
 
     def new_database(self, name, template=None):
-        """A database beside the project's, as a target: empty, or a copy of another; its DSN."""
+        """A database beside the project's, as a target: empty, or a copy of another; its DSN. The server is this block's
+        own, and so are all databases on it."""
         self.db.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        source = re.search(r"///(\w+)\?", template).group(1) if template else "template1"
+        source = psycopg.conninfo.conninfo_to_dict(template)["dbname"] if template else "template1"
         self.db.execute(f"CREATE DATABASE {name} TEMPLATE {source}")
-        return self.dsn.replace("/tt?", f"/{name}?")
+        return psycopg.conninfo.make_conninfo(self.dsn, dbname=name)
 
 
 def environment(server, **more):
@@ -92,7 +93,7 @@ def environment(server, **more):
 def run(tt, server, script, *arguments, **more):
     """Runs a script of lua/; its exit status and all it said."""
     done = subprocess.run([tt, ROOT / "lua" / script, *arguments], env=environment(server, **more), text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
     return done.returncode, done.stdout
 
 

@@ -177,7 +177,7 @@ class TT:
         script = ("local ok, result = pcall(function() " + code + " end)\n"
                   "if not ok then result = {code = result.code, message = result.message, details = result.details} end\n"
                   "print(tt.json.encode(result))")
-        done = subprocess.run([self.path, "-e", script], capture_output=True, text=True, timeout=120,
+        done = subprocess.run([self.path, "-e", script], capture_output=True, text=True, timeout=600,
                               env={**self.environment, **environment})
         if done.returncode != 0:
             return {"code": f"status {done.returncode}", "message": done.stdout + done.stderr}
@@ -210,7 +210,7 @@ def check_tls(check, tt, folder):
     refused("TLS: a certificate of another host is refused",
             tt(f"return tt.http.get('{elsewhere.url}/x', {{ca_file = '{ca}'}}).status"))
     plain = Server(Handler)
-    result = tt(f"return tt.http.get('https://127.0.0.1:{plain.server_port}/', {{connect_timeout_s = 5}}).status")
+    result = tt(f"return tt.http.get('https://127.0.0.1:{plain.server_port}/', {{connect_timeout_s = 20}}).status")
     check("TLS: a server that does not speak it is an error", result["code"] in ("http.tls", "http.connect"), result)
     before = len(server.log)
     count = tt(f"""local c <close> = tt.http.client{{base_url = '{server.url}', ca_file = '{ca}'}} local n = 0
@@ -292,7 +292,7 @@ def check_http2(check, tt, folder):
                                "-d", str(site), str(port), str(folder / "here.key"), str(folder / "here.pem")],
                               stdout=log, stderr=subprocess.STDOUT)
     try:
-        for _ in range(100):
+        for _ in range(1200):
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
                 break

@@ -6,6 +6,7 @@ local dev_server = {}
 
 local root = arg[0]:match("^(.*)/Tests/lua/[^/]*$") or "."
 
+local databases = dofile(root .. "/Tests/lua/support/databases.lua")
 local quote = dofile(root .. "/Tests/lua/support/shell.lua").quote
 
 local function capture(command)
@@ -14,36 +15,24 @@ local function capture(command)
     return output, (pipe:close())
 end
 
--- The DSN of another database on the same server.
-local function beside(dsn, name)
-    local changed, count = dsn:gsub("^(postgres%w*://[^/]*/)[^?]*", "%1" .. name)
-    return count == 1 and changed or dsn .. " dbname=" .. name
-end
-
---- Makes an empty database beside that of TT_TEST_PG_DSN.
----@param name string
----@return string dsn
-function dev_server.database(name)
-    local dsn = os.getenv("TT_TEST_PG_DSN")
-    local db <close> = sql.open(dsn)
-    db:exec(("DROP DATABASE IF EXISTS %s WITH (FORCE)"):format(name))
-    db:exec(("CREATE DATABASE %s"):format(name))
-    return beside(dsn, name)
-end
-
 local Server = {}
 Server.__index = Server
 
---- Starts a server. Gives nil and a reason where there is none to be had.
----@param name string of its database
+--- Starts a server, which is to be stopped or kept in a `<close>` variable. Gives nil and a reason where there is none
+--- to be had.
+---@param label string of its database
 ---@param folder string
 ---@param options? string for scripts/supabase-dev
-function dev_server.start(name, folder, options)
-    if not os.getenv("TT_TEST_PG_DSN") then return nil, "TT_TEST_PG_DSN is not set" end
-    local self = setmetatable({ folder = folder, dsn = dev_server.database(name) }, Server)
+function dev_server.start(label, folder, options)
+    if not databases.server then return nil, databases.reason end
+    local own = databases.open()
+    local self = setmetatable({ folder = folder, databases = own, dsn = own:make(label) }, Server)
     local lines, fine = capture(("%s start %s --pg-dsn %s %s"):format(quote(root .. "/scripts/supabase-dev"),
         quote(folder), quote(self.dsn), options or ""))
-    if not fine then return nil, "scripts/supabase-dev does not start" end
+    if not fine then
+        own:close()
+        return nil, "scripts/supabase-dev does not start"
+    end
     self.url = lines:match("SUPABASE_URL='?([^'\n]+)")
     self.key = lines:match("SUPABASE_SERVICE_ROLE_KEY='?([^'\n]+)")
     self.db = sql.open(self.dsn)
@@ -78,9 +67,13 @@ function Server:environment()
     return ("SUPABASE_URL=%s SUPABASE_SERVICE_ROLE_KEY=%s"):format(quote(self.url), quote(self.key))
 end
 
+--- Stops it and drops its database.
 function Server:stop()
     self.db:close()
     capture(("%s stop %s"):format(quote(root .. "/scripts/supabase-dev"), quote(self.folder)))
+    self.databases:close()
 end
+
+function Server:__close() self:stop() end
 
 return dev_server

@@ -10,6 +10,7 @@
     /upgrade         another protocol
     /redirect?URL    to that place
     /hang            nothing
+    /asked/NAME      how many requests of /NAME have come, and, but for those that hang, have been answered
 """
 
 import gzip
@@ -21,6 +22,7 @@ import sys
 import threading
 
 counts = {}
+asked = {}
 lock = threading.Lock()
 
 
@@ -39,6 +41,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
+    def note(self, path):
+        with lock:
+            asked[path] = asked.get(path, 0) + 1
+
     def handle_any(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path, _, query = self.path.partition("?")
@@ -52,6 +58,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(503, b"not yet") if bad else self.answer(200, b"at last")
         elif parts[0] == "busy":
             self.answer(503, Retry_After="60")
+            self.note(path)
         elif parts[0] == "data":
             self.answer(200, gzip.compress(bytes(i * 31 % 256 for i in range(int(parts[1])))), Content_Encoding="gzip")
         elif parts[0] == "short":
@@ -66,7 +73,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif parts[0] == "redirect":
             self.answer(302, Location=query)
         elif parts[0] == "hang":
+            self.note(path)
             self.rfile.read(1)
+        elif parts[0] == "asked":
+            with lock:
+                self.answer(200, b"%d" % asked.get("/" + parts[1], 0))
         else:
             echo = {
                 "method": self.command,

@@ -124,12 +124,12 @@ function Stage:__close()
 end
 
 --- Makes the bundles and starts a server.
----@param name string of the server's database
-return function(name)
+---@param label string of the server's database
+return function(label)
     local temporary = fs.tempdir()
     local self = setmetatable({ temporary = temporary, folder = temporary.path, said = {} }, Stage)
     make_bundles(self)
-    self.server, self.reason = dev_server.start(name, self:inside("dev"), "--dim 8")
+    self.server, self.reason = dev_server.start(label, self:inside("dev"), "--dim 8")
     log.configure({ json = true, output = function(line) self.said[#self.said + 1] = line end })
     return self
 end

@@ -19,11 +19,19 @@ function shell.capture(command)
     return output, status
 end
 
---- A function of the shell that waits until a file is there, for a minute at most.
-shell.AWAIT = [[await() {
+--- Functions of the shell that wait, for minutes at most: until a command succeeds, until a file is there, and until a
+--- process sleeps, as one that reads does when nothing comes.
+shell.AWAIT = [[holds() {
     tries=0
-    until [ -e "$1" ] || [ $tries -ge 3000 ]; do tries=$((tries + 1)); sleep 0.02; done
+    until "$@" 2>/dev/null; do
+        tries=$((tries + 1))
+        [ $tries -lt 6000 ] || return 1
+        sleep 0.02
+    done
 }
+await() { holds test -e "$1"; }
+is_asleep() { read -r stat < /proc/$1/stat && case ${stat##*) } in S*) ;; *) return 1 ;; esac; }
+asleep() { holds is_asleep "$1"; }
 ]]
 
 -- The shell's parent is this program.

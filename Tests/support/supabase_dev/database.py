@@ -11,18 +11,21 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 POOL = 20
 SHIPPED = ROOT / "config" / "schema.sql"
 
-# Supabase's roles. Cluster-wide, so another database of the same server may have made them already.
+# Supabase's roles, whose names are fixed. Cluster-wide: another database of the same server may have made them already, or
+# be about to, so they are made complete at once and left alone when they are as they should be.
 ROLES = """
 DO $$
 DECLARE name text;
 BEGIN
   FOREACH name IN ARRAY ARRAY['anon', 'authenticated', 'service_role'] LOOP
     BEGIN
-      EXECUTE format('CREATE ROLE %I NOLOGIN NOINHERIT', name);
+      EXECUTE format('CREATE ROLE %I NOLOGIN NOINHERIT %s', name, CASE name WHEN 'service_role' THEN 'BYPASSRLS' END);
     EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
     END;
   END LOOP;
-  ALTER ROLE service_role BYPASSRLS;
+  IF NOT (SELECT rolbypassrls FROM pg_roles WHERE rolname = 'service_role') THEN
+    ALTER ROLE service_role BYPASSRLS;
+  END IF;
 END $$;
 GRANT USAGE ON SCHEMA public TO anon, authenticated, service_role;
 GRANT ALL ON ALL TABLES IN SCHEMA public TO anon, authenticated, service_role;
