@@ -91,8 +91,9 @@ enum Product {
     /// A piece is one tile of columns for many rows: all that is read of the right side then stays in the first-level cache.
     private static func inPieces(rows: Int, columns: Int, width: Int, _ body: (Range<Int>, Range<Int>) -> Void) throws {
         let tiles = (columns + width - 1) / width
-        let blocks = (rows + mostRows - 1) / mostRows
-        guard tiles * blocks > 0 else { return }
+        guard tiles * rows > 0 else { return }
+        let wanted = min(rows / fewestInPiece, (fewestPieces + tiles - 1) / tiles)
+        let blocks = max((rows + mostRows - 1) / mostRows, wanted)
         let size = (rows + blocks - 1) / blocks
         try Threads.run(tiles * blocks) { piece in
             try Interrupt.check()
@@ -123,6 +124,10 @@ enum Product {
 
     /// As many rows of the left side as stay in the second-level cache.
     private static let mostRows = 512
+
+    /// Few large pieces leave a thread without work at the end; small ones take longer to bring their tile in.
+    private static let fewestPieces = 8
+    private static let fewestInPiece = 128
 
     /// The left side as products read it: by rows, with marks where it is not zero if zeros are skipped.
     private struct Left {
