@@ -58,7 +58,8 @@ static bool help(job *own) {
     return true;
 }
 
-// Looks out for some 30 microseconds: shorter than a wake-up, and most jobs of a training step come that close together.
+// Looks out for 100 microseconds, about what a wake-up takes on a virtual machine: most jobs of a training step come that
+// close together.
 static void spin(job *own) {
     struct timespec start, now;
     clock_gettime(CLOCK_MONOTONIC, &start);
@@ -70,7 +71,7 @@ static void spin(job *own) {
 #endif
         }
         clock_gettime(CLOCK_MONOTONIC, &now);
-    } while ((now.tv_sec - start.tv_sec) * 1000000000L + now.tv_nsec - start.tv_nsec < 30000);
+    } while ((now.tv_sec - start.tv_sec) * 1000000000L + now.tv_nsec - start.tv_nsec < 100000);
 }
 
 // Helps others until the helpers of `own` are gone; forever without one. The lock is held on entry and on return.
