@@ -47,7 +47,6 @@ typedef int32_t i16 __attribute__((vector_size(64)));
 typedef float f8 __attribute__((vector_size(32)));
 typedef float f4 __attribute__((vector_size(16)));
 typedef double d8 __attribute__((vector_size(64)));
-typedef int64_t l8 __attribute__((vector_size(64)));
 typedef uint64_t ul8 __attribute__((vector_size(64)));
 
 enum { LANES = 16 };

@@ -14,9 +14,7 @@ final class Node {
     private(set) var backward: Backward?
 
     /// `backward` must not hold tensors of the graph (it gets the inputs); it may hold their storage.
-    init(
-        _ operation: String, inputs: [Tensor], outputs: Int = 1, backward: @escaping Backward
-    ) {
+    init(_ operation: String, inputs: [Tensor], outputs: Int = 1, backward: @escaping Backward) {
         self.operation = operation
         self.inputs = inputs
         self.outputs = outputs
