@@ -1,12 +1,11 @@
 -- Makes a database for the benchmarks: the one of demo.lua, with more names, so that the vocabularies of the shipped
 -- configuration (512 and 256 tokens) are full at every size and a model's input is as wide as in production.
 
-local columns = require("two_tower.columns")
-local demo_data = require("two_tower.demo_data")
+local demo_data = require("two_tower.data.demo")
 local frame = require("tt.frame")
 local options = require("two_tower.options")
 local random = require("tt.random")
-local schema = require("two_tower.schema")
+local schema = require("two_tower.data.schema")
 
 local SIZES = {
     S = { users = 2000, videos = 5000, decisions = 100000 },
@@ -38,7 +37,7 @@ if parts > 1 then
     for part = 1, parts do suffixes[part] = (" /%d"):format(part) end
     local drawn = random.new(given.seed, { stream = 1 }):integers(#tags, 1, parts)
     local named = tags.tag_name .. frame.column(suffixes, "string"):take(drawn)
-    tables.video_tags = columns.frame({ { "video_id", tags.video_id },
+    tables.video_tags = frame.from_columns({ { "video_id", tags.video_id },
         { "tag_name", tags.tag_name:eq(""):choose(tags.tag_name, named) } })
 end
 

@@ -96,7 +96,7 @@ CREATE INDEX IF NOT EXISTS video_performers_video_id_idx ON public.video_perform
 CREATE INDEX IF NOT EXISTS video_embeddings_embedding_idx ON public.video_embeddings
     USING hnsw (embedding vector_cosine_ops);
 
--- ---- payloads: all that features depend on, see lua/two_tower/payloads.lua for the same in Lua
+-- ---- payloads: all that features depend on, see lua/two_tower/data/payloads.lua for the same in Lua
 --
 -- Rows are cleaned as everywhere: infinite times and numbers that are not finite are null, empty names are dropped, a name
 -- counts once per video. Of a user's decisions on one video the newest counts; undated is oldest, and of equally new ones

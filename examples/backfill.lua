@@ -9,7 +9,7 @@
 -- to it; `help(tt.journal)` shows the same for any other backfill in ten lines.
 
 local backfill = require("two_tower.backfill")
-local checkpoints = require("two_tower.checkpoints")
+local checkpoint = require("two_tower.bundle.checkpoint")
 local fs = require("tt.fs")
 local hash = require("tt.hash")
 local journals = require("tt.journal")
@@ -19,8 +19,8 @@ local options = require("two_tower.options")
 local progress = require("tt.progress")
 local set = require("two_tower.features")
 local time = require("tt.time")
-local vectors_rest = require("two_tower.vectors_rest")
-local vectors_sql = require("two_tower.vectors_sql")
+local vectors_rest = require("two_tower.vectors.rest")
+local vectors_sql = require("two_tower.vectors.sql")
 
 local given, origin = options.parse({
     name = "backfill.lua",
@@ -49,7 +49,7 @@ end
 local function say(message, fields) log.info(message, json.object(fields)) end
 
 local function read(windows)
-    local source = backfill.read(options.open(given, { read_only = true }), windows, given.by)
+    local source = backfill.read(options.open(given, { read_only = true }), set, windows, given.by)
     if source.undated > 0 then
         log.warn("videos without a time are left out; --undated takes them", { rows = source.undated })
     end
@@ -75,7 +75,7 @@ end
 
 local target <close> = given.target_dsn and vectors_sql.open(given.target_dsn, "--target-dsn")
     or vectors_rest.open({ url = given.supabase_url, key = given.service_role_key })
-local loaded = checkpoints.load(given.checkpoint, set)
+local loaded = checkpoint.load(given.checkpoint, set)
 local journal <close> = open_journal(loaded, target)
 local left = {}
 for _, window in ipairs(windows) do
@@ -85,7 +85,7 @@ say("windows", { { "windows", #windows }, { "done", #windows - #left } })
 if #left == 0 then return say("nothing to do; --restart does it again", {}) end
 
 local source <close> = read(left)
-source:use(loaded, set)
+source:use(loaded)
 target:check(loaded.embedding_dim)
 local bar <close> = progress.bar({ total = source.rows, label = "backfill", unit = "rows" })
 local at = 0

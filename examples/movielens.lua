@@ -10,7 +10,6 @@
 -- Invented, since MovieLens has none: prices, durations and performers, drawn from a seed and without any relation to
 -- who likes what.
 
-local columns = require("two_tower.columns")
 local csv = require("tt.csv")
 local frame = require("tt.frame")
 local fs = require("tt.fs")
@@ -18,7 +17,7 @@ local json = require("tt.json")
 local log = require("tt.log")
 local options = require("two_tower.options")
 local random = require("tt.random")
-local schema = require("two_tower.schema")
+local schema = require("two_tower.data.schema")
 
 local given = options.parse({
     name = "movielens.lua",
@@ -43,7 +42,7 @@ local function uuids(numbers, kind)
     for index, number in ipairs(numbers:to_table()) do
         list[index] = ("%s-0000-4000-8000-%012x"):format(kind, number)
     end
-    return columns.frame({ { "number", numbers }, { "id", frame.column(list, "uuid") } })
+    return frame.from_columns({ { "number", numbers }, { "id", frame.column(list, "uuid") } })
 end
 
 local movies = read("movies.csv", { movieId = "int64", title = "string", genres = "string" })
@@ -85,7 +84,7 @@ local performers = {}
 for _, name in ipairs(first) do
     for _, surname in ipairs(family) do performers[#performers + 1] = name .. " " .. surname end
 end
-local cast = columns.frame({
+local cast = frame.from_columns({
     { "movieId", movies.movieId:take(generator:integers(2 * count, 1, count)) },
     { "performer_name", frame.column(performers):take(generator:zipf(2 * count, #performers, 0.5)) },
 }):unique()
@@ -106,7 +105,7 @@ local profiles = ratings:group_by({ "userId" }):agg({ { "timestamp", "min", as =
 
 local tables = {
     { "profiles", profiles:select({ "user_id", "created_at" }) },
-    { "videos", columns.frame({
+    { "videos", frame.from_columns({
         { "id", movie_ids.id },
         { "title", movies.title },
         { "price", (generator:normal(count, 6.5, 0.4):exp() / 10):floor() * 10 },

@@ -5,7 +5,7 @@
 -- One product of all user vectors with all item vectors finds them (nn.topk), block by block, so that memory does not
 -- grow with users times videos. What a user has decided on is left out.
 
-local artifacts = require("two_tower.artifacts")
+local artifacts = require("two_tower.bundle.artifacts")
 local fs = require("tt.fs")
 local options = require("two_tower.options")
 local parquet = require("tt.parquet")

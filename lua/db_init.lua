@@ -1,7 +1,7 @@
 -- Makes what the pipeline and its readers need in a database: tables, indexes and, on PostgreSQL, the functions that
 -- give feature payloads. What is there stays; functions are brought up to date. It may be run any number of times.
 
-local database = require("two_tower.database")
+local database = require("two_tower.data.database")
 local json = require("tt.json")
 local log = require("tt.log")
 local options = require("two_tower.options")

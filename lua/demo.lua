@@ -2,11 +2,11 @@
 -- that learning shows. Unless --clean is given it also holds what real databases hold: nulls, decisions taken back and
 -- repeated, likes of videos that are gone, users without a profile, names that stand twice.
 
-local demo_data = require("two_tower.demo_data")
+local demo_data = require("two_tower.data.demo")
 local json = require("tt.json")
 local log = require("tt.log")
 local options = require("two_tower.options")
-local schema = require("two_tower.schema")
+local schema = require("two_tower.data.schema")
 local time = require("tt.time")
 
 local SIZES = {

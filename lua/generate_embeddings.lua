@@ -1,6 +1,6 @@
 -- The embedding stage: a checkpoint and the videos of a database to one unit vector per video, as Parquet.
 
-local artifacts = require("two_tower.artifacts")
+local artifacts = require("two_tower.bundle.artifacts")
 local fs = require("tt.fs")
 local options = require("two_tower.options")
 local stages = require("two_tower.stages")

@@ -1,12 +1,12 @@
 -- The whole pipeline: tables and configuration to a checkpoint, ONNX, JSON side files, item embeddings and, with
 -- --version, a verified manifest. --fetch-remote goes before it, --publish comes after it.
 
-local artifacts = require("two_tower.artifacts")
+local artifacts = require("two_tower.bundle.artifacts")
 local fs = require("tt.fs")
 local options = require("two_tower.options")
 local stages = require("two_tower.stages")
-local sync_options = require("two_tower.sync_options")
-local versions = require("two_tower.versions")
+local sync_options = require("two_tower.sync.options")
+local targets = require("two_tower.publish.target")
 
 local declared = {
     { flag = "--checkpoint", type = "path", default = "checkpoints/latest.pt", help = "the checkpoint to write" },
@@ -46,7 +46,7 @@ if given.allow_contract_break and not given.publish then
 end
 if given.publish then
     -- What is missing now would be missed after the training.
-    versions.open({ url = given.supabase_url, key = given.service_role_key }):close()
+    targets.open({ url = given.supabase_url, key = given.service_role_key }):close()
     given.version = given.version or stages.new_version(given.commit_sha)
 end
 local inside = fs.join(given.artifacts, artifacts.EMBEDDINGS)

@@ -1,18 +1,19 @@
 -- The publication stage: a verified bundle into the project's bucket, first as a version of its own, then as current/;
 -- and what goes with it: list, verify, roll back, prune.
 
-local artifacts = require("two_tower.artifacts")
+local artifacts = require("two_tower.bundle.artifacts")
+local catalog = require("two_tower.publish.catalog")
 local declared = require("two_tower.features")
 local fs = require("tt.fs")
 local json = require("tt.json")
 local log = require("tt.log")
 local options = require("two_tower.options")
-local publication = require("two_tower.publication")
-local readers = require("two_tower.readers")
-local shelf = require("two_tower.shelf")
+local publication = require("two_tower.publish.publication")
+local published = require("two_tower.check.published")
 local stages = require("two_tower.stages")
+local targets = require("two_tower.publish.target")
+local text_table = require("two_tower.publish.text_table")
 local time = require("tt.time")
-local versions = require("two_tower.versions")
 
 local given = options.parse({
     name = "publish.lua",
@@ -22,9 +23,9 @@ local given = options.parse({
     options = {
         { flag = "--artifacts", type = "path", value = "DIR", default = "artifacts",
             help = "the bundle, with its manifest.json" },
-        { flag = "--bucket", value = "NAME", default = versions.BUCKET,
+        { flag = "--bucket", value = "NAME", default = targets.BUCKET,
             help = "the bucket; made, for everybody to read, when it is not there" },
-        { flag = "--prefix", value = "PATH", default = versions.PREFIX, help = "the folder of all versions" },
+        { flag = "--prefix", value = "PATH", default = targets.PREFIX, help = "the folder of all versions" },
         { flag = "--parallel", default = 4, min = 1, max = 64, help = "requests in flight" },
         { flag = "--embeddings", help = "then upload the version's vectors, as upload_embeddings.lua does; also with "
             .. "--rollback" },
@@ -65,23 +66,23 @@ local function public_address(name)
         tt.error("usage", ("--verify: '%s' is no address; for the name of a version give SUPABASE_URL or "
             .. "--supabase-url"):format(name))
     end
-    return versions.public_address(given.supabase_url, place, name)
+    return targets.public_address(given.supabase_url, place, name)
 end
 
 local function cell(value) return value ~= nil and value ~= json.null and tostring(value) or "-" end
 
 local function show_list()
-    local target <close> = versions.open(place)
+    local target <close> = targets.open(place)
     local is_there = target.bucket:info() ~= nil
-    local list, current = {}, nil
-    if is_there then list, current = shelf.list(target) end
+    local list, live = {}, nil
+    if is_there then list, live = catalog.list(target) end
     if as_json then
         for _, entry in ipairs(list) do
             for _, name in ipairs({ "published", "newest" }) do
                 entry[name] = entry[name] and time.format(entry[name])
             end
         end
-        print(json.encode({ versions = json.array(list), current = current and current.version or json.null }))
+        print(json.encode({ versions = json.array(list), current = live and live.version or json.null }))
         return
     end
     local rows = { { "", "version", "published", "files", "bytes", "state" } }
@@ -90,20 +91,20 @@ local function show_list()
         rows[#rows + 1] = { entry.current and "*" or "", entry.version, cell(date), cell(entry.files),
             cell(entry.bytes), entry.complete and "complete" or "incomplete: " .. entry.missing }
     end
-    if #list > 0 then io.write(readers.layout(rows, { [4] = true, [5] = true })) end
+    if #list > 0 then io.write(text_table(rows, { [4] = true, [5] = true })) end
     if not is_there then
         print(("there is no bucket '%s' yet"):format(given.bucket))
-    elseif not current then
+    elseif not live then
         print("current/ is empty")
     else
-        print(("current/ holds %s%s"):format(current.version or "no manifest that tells its version",
-            current.complete and "" or (" and is incomplete: %s"):format(current.missing)))
+        print(("current/ holds %s%s"):format(live.version or "no manifest that tells its version",
+            live.complete and "" or (" and is incomplete: %s"):format(live.missing)))
     end
 end
 
 local function show_check()
-    local report = readers.check(public_address(given.verify), declared, { parallel = given.parallel })
-    if as_json then print(json.encode(report)) else io.write(readers.table_of(report)) end
+    local report = published.check(public_address(given.verify), declared, { parallel = given.parallel })
+    if as_json then print(json.encode(report)) else io.write(published.table_of(report)) end
     if #report.problems > 0 then
         tt.error("publication.damaged", ("'%s' is not whole:\n  %s"):format(report.url,
             table.concat(report.problems, "\n  ")), { url = report.url })
@@ -127,9 +128,9 @@ elseif given.rollback then
     publication.rollback(place)
 elseif given.prune then
     place.keep = given.prune
-    for _, name in ipairs(shelf.prune(place)) do print(name) end
+    for _, name in ipairs(catalog.prune(place)) do print(name) end
 else
     place.artifacts, place.allow_contract_break = given.artifacts, given.allow_contract_break
-    local published = stages.publish(place)
-    if given.embeddings and not given.dry_run then store_vectors(given.artifacts, published.refreshed) end
+    local outcome = stages.publish(place)
+    if given.embeddings and not given.dry_run then store_vectors(given.artifacts, outcome.refreshed) end
 end

@@ -2,7 +2,7 @@
 
 local options = require("two_tower.options")
 local stages = require("two_tower.stages")
-local sync_options = require("two_tower.sync_options")
+local sync_options = require("two_tower.sync.options")
 
 local given = options.parse({
     name = "pull_remote.lua",

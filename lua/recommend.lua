@@ -1,6 +1,6 @@
 -- The best videos for one user: the user tower of a checkpoint against the item embeddings written with it.
 
-local artifacts = require("two_tower.artifacts")
+local artifacts = require("two_tower.bundle.artifacts")
 local fs = require("tt.fs")
 local log = require("tt.log")
 local options = require("two_tower.options")

@@ -1,6 +1,6 @@
 -- The upload stage: the embeddings file into the table that serving reads, by REST or straight into PostgreSQL.
 
-local artifacts = require("two_tower.artifacts")
+local artifacts = require("two_tower.bundle.artifacts")
 local fs = require("tt.fs")
 local options = require("two_tower.options")
 local stages = require("two_tower.stages")

@@ -1,13 +1,13 @@
 -- Verification: that the functions of the database give the features the model was trained on (parity), and that the
 -- published files and one payload give a user's input vector (serving).
 
+local feature_parity = require("two_tower.check.feature_parity")
 local fs = require("tt.fs")
+local input_parity = require("two_tower.check.input_parity")
 local json = require("tt.json")
 local log = require("tt.log")
 local options = require("two_tower.options")
-local parity = require("two_tower.parity")
-local rpc_check = require("two_tower.rpc_check")
-local serving_check = require("two_tower.serving_check")
+local rpc = require("two_tower.data.rpc")
 local time = require("tt.time")
 
 local given = options.parse({
@@ -42,7 +42,7 @@ end
 local function report(name, rows) log.info("read", json.object({ { "table", name }, { "rows", rows } })) end
 
 local function verify_parity(db, source)
-    local result = parity.run(db, source, { artifacts = given.artifacts, checkpoint = given.checkpoint,
+    local result = feature_parity.run(db, source, { artifacts = given.artifacts, checkpoint = given.checkpoint,
         report = report })
     local failed = {}
     if log.is_json() then
@@ -51,7 +51,7 @@ local function verify_parity(db, source)
             unknown = result.unknown }))
     else
         print(("%d users and %d items at %s, tolerance %g"):format(result.compared.user, result.compared.item,
-            time.format(result.now), parity.TOLERANCE))
+            time.format(result.now), feature_parity.TOLERANCE))
         print(("%-6s%-20s%-14s%-14s%-38s"):format("", "feature", "absolute", "relative", "where"))
         for _, row in ipairs(result.rows) do
             print((("%-6s%-20s%-14.6g%-14.6g%-38s%s"):format(row.entity, row.feature, row.absolute, row.relative,
@@ -82,7 +82,7 @@ local function verify_parity(db, source)
 end
 
 local function verify_serving(db, source)
-    local results = serving_check.run(db, source, { artifacts = given.artifacts or "artifacts",
+    local results = input_parity.run(db, source, { artifacts = given.artifacts or "artifacts",
         checkpoint = given.checkpoint or fs.join("checkpoints", "latest.pt"), users = given.user, report = report })
     local failed = {}
     for _, result in ipairs(results) do
@@ -97,7 +97,7 @@ local function verify_serving(db, source)
                 result.differs == 0 and "ok" or ("%d DIFFER"):format(result.differs)))
         end
     end
-    if given.output then serving_check.write(given.output, results) end
+    if given.output then input_parity.write(given.output, results) end
     if #failed > 0 then
         tt.error("verify.serving", ("the consumer's input differs from the training side's for %s"):format(
             table.concat(failed, ", ")))
@@ -106,5 +106,5 @@ end
 
 local project <close> = options.open_rpc(given)
 local db <close> = options.open(given, { read_only = true })
-local source = rpc_check.require_source(db, { rpc = given.rpc, project = project })
+local source = rpc.require_source(db, { rpc = given.rpc, project = project })
 if given.what == "parity" then verify_parity(db, source) else verify_serving(db, source) end

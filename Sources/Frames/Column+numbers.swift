@@ -22,6 +22,15 @@ extension Column {
     public func exp() throws -> Column { try mapDoubles("exp") { Base.exp($0) } }
     public func sqrt() throws -> Column { try mapDoubles("sqrt") { $0.squareRoot() } }
 
+    /// Whether each number is neither NaN nor infinite; null stays null.
+    public func isfinite() throws -> Column {
+        try requireNumber("isfinite")
+        let source = Operand(self).doubles
+        let values = Buffer<UInt8>(uninitialized: count)
+        for row in 0..<count { values.pointer[row] = source[row].isFinite ? 1 : 0 }
+        return Column(.bool(values), validity: validity)
+    }
+
     public enum Rounding: String, Sendable { case floor, ceil, round }
 
     /// Whole numbers, still float64; int64 stays as it is. `round` takes halves away from zero.

@@ -2,7 +2,7 @@ import Base
 
 /// The functions of expressions. Those of one column are methods of columns as well.
 enum Function: String, CaseIterable, Sendable {
-    case abs, clamp, coalesce, `if`, log, log1p, exp, sqrt, floor, ceil, round, least, greatest
+    case abs, clamp, coalesce, `if`, isfinite, log, log1p, exp, sqrt, floor, ceil, round, least, greatest
     case days, seconds, year, month, day, hour, minute, second, weekday, date
     case lower, upper, trim, len, contains, startsWith = "starts_with", endsWith = "ends_with", replace, split
     case int, float, string, bool, timestamp, uuid
@@ -39,6 +39,7 @@ enum Function: String, CaseIterable, Sendable {
         if first.isUntyped, ![.coalesce, .if, .least, .greatest].contains(self) { return first }
         switch self {
         case .abs: return try column { try $0.abs() }
+        case .isfinite: return try column { try $0.isfinite() }
         case .log: return try column { try $0.log() }
         case .log1p: return try column { try $0.log1p() }
         case .exp: return try column { try $0.exp() }

@@ -104,13 +104,14 @@ extension LuaState {
 
     func isModule(_ name: String) -> Bool { modules[name] != nil || sources.content(halfPath(name)) != nil }
 
-    /// All `tt.*` modules, native or carried, by bytes.
+    /// All public `tt.*` modules, native or carried, by bytes. What lies in a folder of lua/tt/ belongs to the module
+    /// that the folder is named after, and is nobody else's.
     var moduleNames: [String] {
-        var names = Set(modules.keys)
+        var names = Set(modules.keys.map { $0.dropFirst("tt.".count) })
         for path in sources.names where path.hasPrefix("lua/tt/") && path.hasSuffix(".lua") {
-            names.insert("tt." + path.dropFirst("lua/tt/".count).dropLast(".lua".count).replacing("/", with: "."))
+            names.insert(path.dropFirst("lua/tt/".count).dropLast(".lua".count))
         }
-        return names.sorted(by: precedes)
+        return names.filter { !$0.contains("/") && !$0.contains(".") }.map { "tt.\($0)" }.sorted(by: precedes)
     }
 
     private func loadNative(_ call: Call) throws -> Int32 {

@@ -15,7 +15,7 @@ enum CLIModule {
                 },
                 // cli.conceal(word)
                 "conceal": { call in
-                    tt_conceal_argument(try call[1].string())
+                    Secrets.conceal(inArguments: try call[1].string())
                     return 0
                 },
                 // cli.columns() -> columns | nil

@@ -113,7 +113,7 @@ extension FrameModule {
                 return call.push(object: try chosen.broadcast(condition.count))
             },
             "abs": plain { try $0.abs() }, "log": plain { try $0.log() }, "log1p": plain { try $0.log1p() },
-            "exp": plain { try $0.exp() }, "sqrt": plain { try $0.sqrt() },
+            "exp": plain { try $0.exp() }, "sqrt": plain { try $0.sqrt() }, "isfinite": plain { try $0.isfinite() },
             "floor": plain { try $0.rounded(.floor) }, "ceil": plain { try $0.rounded(.ceil) },
             // column:round(digits?) -> tt.Column
             "round": { call in

@@ -25,5 +25,6 @@ public func allModules() -> [LuaModule] {
         FeaturesModule.module,
         RandomModule.module,
         HTTPModule.module,
+        SecretsModule.module,
     ]
 }

@@ -1,3 +1,5 @@
+import Base
+
 /// An http or https URL, checked and taken apart.
 struct Address {
     /// `http` or `https`.

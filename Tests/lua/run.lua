@@ -1,22 +1,33 @@
--- Runs the Lua tests beside this file: all *_test.lua, or those named.
---   tt Tests/lua/run.lua [NAME…]       NAME as in NAME_test.lua
+-- Runs the Lua tests beside this file and in folders below: all *_test.lua, or those named.
+--   tt Tests/lua/run.lua [NAME…]       NAME as in NAME_test.lua, or of a folder: frame, two_tower, two_tower/data/rpc
+local fs = require "tt.fs"
 local test = require "tt.test"
 
 io.stdout:setvbuf("line")
 local folder = arg[0]:match("^(.*)/[^/]*$") or "."
 
-local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
-
-local function all_names()
-    local names = {}
-    local pipe = assert(io.popen("cd " .. quote(folder) .. " && ls"))
-    for line in pipe:lines() do names[#names + 1] = line:match("^(.*)_test%.lua$") end
-    pipe:close()
-    table.sort(names)
+-- The tests below a place, by name: `""` for all, a folder, or the file of a test.
+local function names_below(place)
+    if fs.exists(fs.join(folder, place .. "_test.lua")) then return { place } end
+    local names, inside = {}, fs.join(folder, place)
+    if not fs.exists(inside) then error("no tests are named '" .. place .. "'", 0) end
+    for _, name in ipairs(fs.list(inside)) do
+        local inner = place == "" and name or place .. "/" .. name
+        if name:find("_test%.lua$") then
+            names[#names + 1] = inner:match("^(.*)_test%.lua$")
+        elseif fs.stat(fs.join(inside, name)).kind == "folder" then
+            local below = names_below(inner)
+            table.move(below, 1, #below, #names + 1, names)
+        end
+    end
     return names
 end
 
-local names = #arg > 0 and table.move(arg, 1, #arg, 1, {}) or all_names()
+local names = {}
+for _, place in ipairs(#arg > 0 and arg or { "" }) do
+    local found = names_below(place)
+    table.move(found, 1, #found, #names + 1, names)
+end
 local passed, failed, skipped = 0, 0, 0
 for _, name in ipairs(names) do
     local path = folder .. "/" .. name .. "_test.lua"

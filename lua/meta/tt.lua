@@ -34,7 +34,7 @@ local Error = {}
 --- ```
 function tt.error(code, message, details, level) end
 
---- Lists the modules there are.
+--- Lists the modules there are; not what belongs to one of them, as `tt.storage.writes` does.
 ---@return string[] names with their `tt.`, in order
 ---
 --- ```lua
@@ -72,23 +72,14 @@ function tt.class(name) end
 --- ```
 function tt.carried(path) end
 
---- Checks what a function written in Lua is called with.
-tt.arguments = require "tt.arguments"
-
 --- PyTorch archives and safetensors files.
 tt.checkpoint = require "tt.checkpoint"
 
 --- Declares a script's options; gives its help.
 tt.cli = require "tt.cli"
 
---- Lays out the text of `--help`.
-tt.cli_help = require "tt.cli_help"
-
 --- Reads a configuration by a schema, strictly.
 tt.config = require "tt.config"
-
---- Checks the values of a configuration.
-tt.config_check = require "tt.config_check"
 
 --- CSV files to frames and back.
 tt.csv = require "tt.csv"
@@ -120,9 +111,6 @@ tt.json = require "tt.json"
 --- Lines about what happens, for people or machines.
 tt.log = require "tt.log"
 
---- Lists a bundle's files with digests and checks them.
-tt.manifest = require "tt.manifest"
-
 --- Layers, losses, and modules run side by side.
 tt.nn = require "tt.nn"
 
@@ -147,20 +135,8 @@ tt.sql = require "tt.sql"
 --- Buckets of objects of a Supabase project.
 tt.storage = require "tt.storage"
 
---- What every request to a bucket has: address, tries, errors.
-tt.storage_requests = require "tt.storage_requests"
-
---- Large objects in pieces, which go on after a break.
-tt.storage_resumable = require "tt.storage_resumable"
-
---- Objects that are sent to a bucket, or copied inside of it.
-tt.storage_writes = require "tt.storage_writes"
-
 --- A Supabase project: its tables, functions and buckets.
 tt.supabase = require "tt.supabase"
-
---- What a Supabase project's errors say.
-tt.supabase_errors = require "tt.supabase_errors"
 
 --- Float32 tensors with gradients.
 tt.tensor = require "tt.tensor"

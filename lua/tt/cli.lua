@@ -2,8 +2,8 @@
 
 -- Declares a script's options: reads them, checks them, and writes the help from the same declaration.
 
-local arguments = require "tt.arguments"
-local cli_help = require "tt.cli_help"
+local arguments = require "tt.internal.arguments"
+local cli_help = require "tt.cli.help"
 
 local _, native = ...
 

@@ -2,8 +2,8 @@
 
 -- Reads a configuration by a schema that is written as nested Lua tables: defaults, types, ranges, strict names.
 
-local arguments = require "tt.arguments"
-local check = require "tt.config_check"
+local arguments = require "tt.internal.arguments"
+local check = require "tt.config.check"
 local fs = require "tt.fs"
 local yaml = require "tt.yaml"
 

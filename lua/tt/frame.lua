@@ -12,6 +12,19 @@ function Frame:rows()
     end
 end
 
+-- The expression sees the frame as it was, so a column of this name does not matter.
+function Frame:eval(expression) return self:with({ { "value", expression } }):col("value") end
+
+function frame.from_columns(list)
+    local by_name, order = {}, {}
+    for index, entry in ipairs(list) do
+        local name, column = entry[1], entry[2]
+        if by_name[name] then tt.error("frame.columns", ("column '%s' is given twice"):format(name), nil, 2) end
+        by_name[name], order[index] = column, name
+    end
+    return frame.from_table(by_name, { order = order })
+end
+
 function frame.read_csv(path, opts) return require "tt.csv".read(path, opts) end
 function Frame:write_csv(path, opts) return require "tt.csv".write(path, self, opts) end
 

@@ -1,7 +1,7 @@
 -- The Lua half of tt.json: marks that tell lists from maps and fix the order of members.
 -- Documented in lua/meta/tt/json.lua.
 
-local arguments = require "tt.arguments"
+local arguments = require "tt.internal.arguments"
 
 local _, json = ...
 

@@ -2,8 +2,9 @@
 
 -- Writes what happens to standard error: lines for people, or JSON lines for machines.
 
-local arguments = require "tt.arguments"
+local arguments = require "tt.internal.arguments"
 local json = require "tt.json"
+local secrets = require "tt.internal.secrets"
 local time = require "tt.time"
 
 ---@class tt.log
@@ -23,37 +24,8 @@ local overlay
 
 -- Secrets
 
-local SECRETS = {
-    key = true, apikey = true, password = true, passwd = true, pwd = true, secret = true, token = true,
-    authorization = true, credential = true, credentials = true,
-}
-
--- `service_role_key`, `apiKey` and `Authorization` name secrets; `monkey` and `tokens` do not.
-local function names_secret(name)
-    local words = tostring(name):gsub("(%l)(%u)", "%1_%2"):lower()
-    for word in words:gmatch("%a+") do
-        if SECRETS[word] then return true end
-    end
-    return false
-end
-
-local PASSWORD = "[Pp][Aa][Ss][Ss][Ww][Oo][Rr][Dd]%s*=%s*()"
-
--- Where the value that starts at a place of a connection string is over. It may be quoted, and a backslash takes the
--- next character as it is; one whose quote does not close is all that follows.
-local function value_end(text, at)
-    local is_quoted = text:sub(at, at) == "'"
-    local stop = is_quoted and "[\\']" or "[\\%s&]"
-    if is_quoted then at = at + 1 end
-    while true do
-        local found = text:find(stop, at)
-        if not found then return #text + 1 end
-        if text:sub(found, found) ~= "\\" then return is_quoted and found + 1 or found end
-        at = found + 2
-    end
-end
-
---- Hides passwords inside a text: the one of a URL and the `password=` of a connection string.
+--- Hides secrets inside a text: the password of a URL, the `password=` of a connection string, keys as Supabase makes
+--- them, and the key of a project that is open.
 ---
 --- ```lua
 --- assert(tt.log.masked("postgresql://me:hidden@host/db") == "postgresql://me:***@host/db")
@@ -62,20 +34,7 @@ end
 --- ```
 ---@param text string
 ---@return string
-function log.masked(text)
-    -- The end of the scheme is enough to know a URL; looking for its start takes the square of a long word's length.
-    text = text:gsub("([%w+.-]://[^/%s:@]*):[^/%s]*@", "%1:***@")
-    local parts, at = {}, 1
-    for stop in text:gmatch(PASSWORD) do
-        -- One inside of the value before it is gone with it.
-        if stop >= at then
-            local past = value_end(text, stop)
-            parts[#parts + 1] = text:sub(at, stop - 1) .. (past > stop and "***" or "")
-            at = past
-        end
-    end
-    return table.concat(parts) .. text:sub(at)
-end
+function log.masked(text) return secrets.hide(text) end
 
 -- Text as JSON can hold it: bytes that are no UTF-8 are spelled out.
 local function valid(text)
@@ -85,7 +44,7 @@ end
 
 -- A value as JSON can hold it, with secrets hidden. A log line never fails because of what is in it.
 local function plain(name, value, depth)
-    if name and names_secret(name) and type(value) ~= "boolean" and type(value) ~= "nil" then return "***" end
+    if name and secrets.is_secret(name) and type(value) ~= "boolean" and type(value) ~= "nil" then return "***" end
     local kind = type(value)
     if kind == "string" then return valid(log.masked(value)) end
     if kind == "boolean" or value == json.null then return value end

@@ -2,7 +2,7 @@
 
 -- Shows how far a loop is: a bar on a terminal, a line every few seconds in a log, nothing when the log is JSON.
 
-local arguments = require "tt.arguments"
+local arguments = require "tt.internal.arguments"
 local cli = require "tt.cli"
 local log = require "tt.log"
 local time = require "tt.time"

@@ -3,11 +3,11 @@
 -- Buckets of objects in a Supabase project: listings, uploads (resumable where they are large), copies inside of a
 -- bucket, downloads with their SHA-256, removal.
 
-local errors = require "tt.supabase_errors"
+local errors = require "tt.supabase.errors"
 local fs = require "tt.fs"
-local requests = require "tt.storage_requests"
+local requests = require "tt.storage.requests"
 local time = require "tt.time"
-local writes = require "tt.storage_writes"
+local writes = require "tt.storage.writes"
 
 ---@class tt.storage
 local storage = {}

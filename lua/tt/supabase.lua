@@ -2,11 +2,12 @@
 
 -- A Supabase project by REST: tables, functions, and the way to its buckets (`tt.storage`).
 
-local errors = require "tt.supabase_errors"
+local errors = require "tt.supabase.errors"
 local http = require "tt.http"
 local json = require "tt.json"
 local log = require "tt.log"
 local postgrest = require "tt.postgrest"
+local secrets = require "tt.internal.secrets"
 
 ---@class tt.supabase
 local supabase = {}
@@ -32,7 +33,7 @@ local RETRY = {
     statuses = { 408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 544 },
 }
 
---- Tells what is wrong with an answer, in the server's own words; see `tt.supabase_errors`.
+--- Tells what is wrong with an answer, in the server's own words; see `tt.supabase.errors`.
 ---
 --- ```lua
 --- assert(tt.supabase.problem({ status = 413, body = "" }).code == "supabase.too_large")
@@ -108,7 +109,7 @@ function supabase.open(opts)
     end
     local url = address(credential(opts.url, "SUPABASE_URL", "--supabase-url", "address"))
     local key = credential(opts.key, "SUPABASE_SERVICE_ROLE_KEY", "--service-role-key", "service role key")
-    errors.conceal(key)
+    secrets.conceal(key)
     local retry = false
     if opts.retry ~= false then
         retry = {}

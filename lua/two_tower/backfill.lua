@@ -1,9 +1,8 @@
 --- What a backfill reads: the videos of a range of dates, and their vectors window by window.
 
-local checkpoints = require("two_tower.checkpoints")
-local columns = require("two_tower.columns")
-local embedding = require("two_tower.embedding")
-local extract = require("two_tower.extract")
+local checkpoint = require("two_tower.bundle.checkpoint")
+local embedding = require("two_tower.bundle.embedding")
+local extract = require("two_tower.data.extract")
 local features = require("tt.features")
 local frame = require("tt.frame")
 local time = require("tt.time")
@@ -42,14 +41,15 @@ end
 
 --- Reads the videos of some windows and the names they carry. Takes over the connection.
 ---@param db tt.Database
+---@param set two_tower.FeatureSet
 ---@param windows tt.time.Window[] ascending
 ---@param column string the time of `videos` that counts
 ---@return two_tower.BackfillSource
-function backfill.read(db, windows, column)
+function backfill.read(db, set, windows, column)
     local with_undated = windows[#windows].label == backfill.UNDATED
-    local data = extract.items(db, nil, { column = column, from = windows[1].from, to = windows[#windows].to,
+    local data = extract.items(db, set, nil, { column = column, from = windows[1].from, to = windows[#windows].to,
         undated = with_undated })
-    return setmetatable({ db = db, data = data, rows = #data.videos,
+    return setmetatable({ db = db, set = set, data = data, rows = #data.videos,
         undated = with_undated and 0 or extract.undated(db, column) }, Source)
 end
 
@@ -63,27 +63,30 @@ end
 
 --- Says with which model vectors are made.
 ---@param loaded two_tower.Loaded
----@param set two_tower.FeatureSet
-function Source:use(loaded, set)
-    self.loaded, self.set, self.tower = loaded, set, checkpoints.tower(loaded, "item")
-    if not loaded.has_item_reference then self.newest = extract.videos(self.db).product_released_at:max() end
+function Source:use(loaded)
+    self.loaded, self.tower = loaded, checkpoint.tower(loaded, "item")
+    if not loaded.has_item_reference then
+        self.newest = extract.videos(self.db, self.set).product_released_at:max()
+    end
 end
 
 --- The vectors of a window's videos, the same bits that the embedding stage writes.
 ---@param window tt.time.Window
 ---@return tt.Frame rows video_id, embedding
 function Source:vectors(window)
-    local part = { videos = self:videos(window) }
+    local part = { videos = self:videos(window), lists = {} }
     local count = #part.videos
     if count == 0 then
-        return columns.frame({ { "video_id", part.videos.id }, { "embedding", frame.column({}, "list<float32>") } })
+        return frame.from_columns({ { "video_id", part.videos.id },
+            { "embedding", frame.column({}, "list<float32>") } })
     end
-    for _, name in ipairs({ "tags", "performers" }) do
-        part[name] = self.data[name]:join(part.videos, { left_on = "video_id", right_on = "id", how = "semi" })
+    for name, list in pairs(self.data.lists) do
+        part.lists[name] = list:join(part.videos, { left_on = "owner", right_on = "id", how = "semi" })
     end
     local store = embedding.store(self.loaded, self.set, part, self.newest)
     local vectors = embedding.run(self.tower, store:matrix(), part.videos.id)
-    return columns.frame({ { "video_id", part.videos.id }, { "embedding", features.to_column(vectors(1, count)) } })
+    return frame.from_columns({ { "video_id", part.videos.id },
+        { "embedding", features.to_column(vectors(1, count)) } })
 end
 
 return backfill

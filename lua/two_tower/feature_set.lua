@@ -1,100 +1,78 @@
---- What follows from a list of feature declarations: columns, vocabularies, scalers, stores, schema segments and the
---- configuration section. `two_tower.features` holds the list.
+--- What follows from declarations of columns, token lists, vocabularies and features: matrices, scalers, schema
+--- segments and the configuration section. `two_tower.features` holds the declarations.
 
-local columns = require("two_tower.columns")
+local declarations = require("two_tower.data.declarations")
 local features = require("tt.features")
+local frame = require("tt.frame")
 local json = require("tt.json")
-local payloads = require("two_tower.payloads")
 
----@class two_tower.Feature
----@field entity "user"|"item"
----@field segment string name of one of the entity's segments
----@field name string
----@field expr? string expression over the payload columns, giving a number
----@field fn? fun(payload: tt.Frame): tt.Column a column of numbers, one per payload row
----@field default? number instead of null (default 0)
----@field vocabulary? string for a bag of tokens, instead of `expr`, `fn` and `default`
----@field listed? "numeric"|"bucketized"|"aggregations" where the configuration's `features` section names it
+--- The tokens of the rows of a payload: token by token with its owner, or as two tables that are not joined, since a
+--- bag can be made of the two: who holds what, and the tokens of what is held.
+---@class two_tower.TokenList
+---@field owners tt.Column ids of the payload
+---@field tokens tt.Column text
+---@field held? tt.Column per owner what it holds; then `tokens` are those of `token_owners`
+---@field token_owners? tt.Column
 
 ---@class two_tower.Payload
 ---@field frame tt.Frame one row per entity: `id` and the columns expressions read
 ---@field lists table<string, tt.Frame> per token list the frame of pairs (`owner`, `token`)
+---@field bags? table<string, two_tower.TokenList> the same lists, where they are at hand in a form that is cheaper
 
 ---@class two_tower.FeatureSet
----@field declared { segments: table, vocabularies: table, features: two_tower.Feature[] }
+---@field declared two_tower.Declared
 local FeatureSet = {}
 FeatureSet.__index = FeatureSet
 
 local module = {}
 
-local function fail(message, ...)
-    tt.error("features.declaration", message:format(...))
-end
-
-local ENTITIES = { user = true, item = true }
-local FIELDS = { entity = true, segment = true, name = true, expr = true, fn = true, default = true, vocabulary = true,
-    listed = true }
-
-local function check(declared)
-    local vocabularies, seen = {}, {}
-    for _, vocabulary in ipairs(declared.vocabularies) do vocabularies[vocabulary.name] = true end
-    for entity, segments in pairs(declared.segments) do
-        local bags = false
-        for _, segment in ipairs(segments) do
-            local is_bag = segment.type == "l2_normalized_bow"
-            if bags and not is_bag then
-                fail("segment '%s' of %s must stand before the token segments", segment.name, entity)
-            end
-            bags = bags or is_bag
-            seen[entity .. "/" .. segment.name] = segment
-        end
-    end
-    for index, feature in ipairs(declared.features) do
-        local label = ("feature %d (%s)"):format(index, tostring(feature.name))
-        for field in pairs(feature) do
-            if not FIELDS[field] then fail("%s has an unknown field '%s'", label, tostring(field)) end
-        end
-        if type(feature.name) ~= "string" or feature.name == "" then fail("feature %d has no name", index) end
-        if not ENTITIES[feature.entity] then fail("%s: entity must be 'user' or 'item'", label) end
-        local segment = seen[feature.entity .. "/" .. tostring(feature.segment)]
-        if not segment then
-            fail("%s: %s has no segment '%s'", label, feature.entity, tostring(feature.segment))
-        end
-        local ways = (feature.expr and 1 or 0) + (feature.fn and 1 or 0) + (feature.vocabulary and 1 or 0)
-        if ways ~= 1 then fail("%s needs exactly one of expr, fn and vocabulary", label) end
-        if feature.vocabulary and not vocabularies[feature.vocabulary] then
-            fail("%s: no vocabulary '%s' is declared", label, feature.vocabulary)
-        end
-        if (segment.type == "l2_normalized_bow") ~= (feature.vocabulary ~= nil) then
-            fail("%s: segment '%s' holds %s", label, segment.name, segment.type == "l2_normalized_bow"
-                and "a bag of tokens" or "numbers")
-        end
-        local key = feature.entity .. ":" .. feature.name
-        if seen[key] then fail("%s is declared twice for %s", feature.name, feature.entity) end
-        seen[key] = true
-        if feature.vocabulary then
-            local slot = "bag of " .. feature.entity .. "/" .. segment.name
-            if seen[slot] then fail("%s: segment '%s' has a bag already; declare another one", label, segment.name) end
-            seen[slot] = true
-        end
-    end
-end
-
---- Checks a list of declarations.
----@param declared { segments: table, vocabularies: table, features: two_tower.Feature[] }
+--- Checks declarations.
+---
+--- Raises `features.declaration`, which names what is wrong.
+---@param declared two_tower.Declared
 ---@return two_tower.FeatureSet
 function module.new(declared)
-    check(declared)
+    declarations.check(declared)
     return setmetatable({ declared = declared }, FeatureSet)
 end
 
---- A new set with more features, each behind the others of its segment.
----@param more two_tower.Feature[]
+local function joined(first, second)
+    local all = table.move(first, 1, #first, 1, {})
+    return table.move(second or {}, 1, #(second or {}), #all + 1, all)
+end
+
+--- A new set with more columns, token lists, segments, vocabularies and features, each behind those there are; features
+--- go behind the others of their segment.
+---
+--- Raises `features.declaration`.
+---@param more { columns?: table, tokens?: two_tower.Tokens[], segments?: table, vocabularies?: two_tower.Vocabulary[],
+---  features?: two_tower.Feature[] }
 ---@return two_tower.FeatureSet
 function FeatureSet:extend(more)
-    local all = table.move(self.declared.features, 1, #self.declared.features, 1, {})
-    table.move(more, 1, #more, #all + 1, all)
-    return module.new({ segments = self.declared.segments, vocabularies = self.declared.vocabularies, features = all })
+    declarations.check_sections(more)
+    local all = {}
+    for _, section in ipairs(declarations.SECTIONS) do
+        local mine, theirs = self.declared[section], more[section] or {}
+        if section == "columns" or section == "segments" then
+            all[section] = { user = joined(mine.user, theirs.user), item = joined(mine.item, theirs.item) }
+        else
+            all[section] = joined(mine, theirs)
+        end
+    end
+    return module.new(all)
+end
+
+-- ---- asking
+
+--- The token lists of an entity's payload: its own, and for users those of what they like.
+---@param entity "user"|"item"
+---@return two_tower.Tokens[]
+function FeatureSet:tokens(entity)
+    local found = {}
+    for _, tokens in ipairs(self.declared.tokens) do
+        if entity == "user" or tokens.of ~= "user" then found[#found + 1] = tokens end
+    end
+    return found
 end
 
 --- The features of one segment, or with no segment given all of an entity, in the order of the vector.
@@ -128,6 +106,15 @@ function FeatureSet:numbers(entity, only_scaled)
     return names
 end
 
+--- Computes one feature, a number.
+---@param feature two_tower.Feature
+---@param rows tt.Frame a payload's
+---@return tt.Column numbers float64, the default in place of nulls
+function FeatureSet.value(_, feature, rows)
+    local column = feature.fn and feature.fn(rows) or rows:eval(feature.expr)
+    return column:cast("float64"):fill_null(feature.default or 0)
+end
+
 --- Computes an entity's numbers from its payload.
 ---@param entity "user"|"item"
 ---@param payload two_tower.Payload
@@ -136,23 +123,35 @@ function FeatureSet:compute(entity, payload)
     local numbers = {}
     for _, feature in ipairs(self:features(entity)) do
         if not feature.vocabulary then
-            local column = feature.fn and feature.fn(payload.frame) or columns.eval(payload.frame, feature.expr)
-            numbers[#numbers + 1] = { feature.name, column:cast("float64"):fill_null(feature.default or 0) }
+            numbers[#numbers + 1] = { feature.name, self:value(feature, payload.frame) }
         end
     end
-    return columns.frame(numbers)
+    return frame.from_columns(numbers)
 end
 
---- Fits the vocabularies over the items' token lists.
----@param items two_tower.Payload
+-- A limit of a vocabulary as a number.
+local function limit(vocabulary, field, limits, default)
+    local value = vocabulary[field]
+    if type(value) ~= "string" then return value or default end
+    if math.type(limits[value]) ~= "integer" then
+        declarations.fail("vocabulary '%s': %s names '%s', which is no number of the configuration's artifacts "
+            .. "section; name one that is, or give a number", vocabulary.name, field, value)
+    end
+    return limits[value]
+end
+
+--- Fits the vocabularies.
+---
+--- Raises `features.declaration` for a limit that the configuration does not hold.
+---@param lists table<string, tt.Frame> per token list the frame of pairs (`owner`, `token`)
 ---@param limits table the configuration's `artifacts` section
 ---@return table<string, tt.Vocabulary> by name
-function FeatureSet:fit_vocabularies(items, limits)
+function FeatureSet:fit_vocabularies(lists, limits)
     local fitted = {}
     for _, vocabulary in ipairs(self.declared.vocabularies) do
-        local pairs_ = items.lists[vocabulary.tokens]
-        fitted[vocabulary.name] = features.fit_vocabulary(pairs_.owner, pairs_.token,
-            { min_count = limits[vocabulary.min_freq], max_size = limits[vocabulary.max_size] })
+        local list = lists[vocabulary.tokens]
+        fitted[vocabulary.name] = features.fit_vocabulary(list.owner, list.token, {
+            min_count = limit(vocabulary, "min_freq", limits, 1), max_size = limit(vocabulary, "max_size", limits, 0) })
     end
     return fitted
 end
@@ -168,15 +167,11 @@ function FeatureSet:store(entity, payload, scaler, vocabularies, numbers)
     local bags = {}
     for _, feature in ipairs(self:features(entity)) do
         if feature.vocabulary then
-            local name, vocabulary = self:vocabulary(feature.vocabulary).tokens, vocabularies[feature.vocabulary]
-            local held = payloads.held(payload.lists, name)
-            if held then
-                bags[#bags + 1] = { owners = held.by.user_id, held = held.by.video_id, tokens = held.tokens.token,
-                    token_owners = held.tokens.video_id, vocabulary = vocabulary }
-            else
-                local pairs_ = payload.lists[name]
-                bags[#bags + 1] = { owners = pairs_.owner, tokens = pairs_.token, vocabulary = vocabulary }
-            end
+            local name = self:vocabulary(feature.vocabulary).tokens
+            local list = payload.bags and payload.bags[name]
+                or { owners = payload.lists[name].owner, tokens = payload.lists[name].token }
+            bags[#bags + 1] = { owners = list.owners, held = list.held, tokens = list.tokens,
+                token_owners = list.token_owners, vocabulary = vocabularies[feature.vocabulary] }
         end
     end
     return features.store({ ids = payload.frame.id, numbers = numbers or self:compute(entity, payload), scaler = scaler,
@@ -189,7 +184,7 @@ function FeatureSet:vocabulary(name)
     for _, vocabulary in ipairs(self.declared.vocabularies) do
         if vocabulary.name == name then return vocabulary end
     end
-    fail("no vocabulary '%s' is declared", name)
+    declarations.fail("no vocabulary '%s' is declared", name)
 end
 
 --- The schema of an entity's vector: what `feature_schema.json` lists for users.

@@ -1,15 +1,15 @@
 --- Recommendations, computed as the serving side does: features from the users' payloads, the user tower, cosines with
 --- the item embeddings.
 
-local artifacts = require("two_tower.artifacts")
-local checkpoints = require("two_tower.checkpoints")
-local columns = require("two_tower.columns")
+local artifacts = require("two_tower.bundle.artifacts")
+local checkpoint = require("two_tower.bundle.checkpoint")
+local frame = require("tt.frame")
 local declared = require("two_tower.features")
-local extract = require("two_tower.extract")
+local extract = require("two_tower.data.extract")
 local features = require("tt.features")
 local nn = require("tt.nn")
 local parquet = require("tt.parquet")
-local payloads = require("two_tower.payloads")
+local payloads = require("two_tower.data.payloads")
 local time = require("tt.time")
 
 local recommend = {}
@@ -45,19 +45,19 @@ local function rank(loaded, set, data, profiles, options)
     local embeddings = read_embeddings(options.embeddings, loaded)
     local now = options.now or loaded.reference_time or data.reference_time or time.now()
     local decided = data.decisions:join(profiles, { on = "user_id", how = "semi" })
-    local payload = payloads.users(data, decided, profiles, now)
+    local payload = payloads.users(set, data, decided, profiles, now)
     local store = set:store("user", payload, loaded.scalers.user, loaded.vocabularies)
-    local vectors = nn.embed(checkpoints.tower(loaded, "user"), store:matrix())
+    local vectors = nn.embed(checkpoint.tower(loaded, "user"), store:matrix())
 
     local users, videos = payload.frame.id, embeddings.video_id:cast("uuid")
-    local known = columns.frame({
+    local known = frame.from_columns({
         { "user", features.row_index(users):rows(decided.user_id) },
         { "video", features.row_index(videos):rows(decided.video_id) },
     }):filter("video is not null")
     -- Embeddings come ascending by id, so that equal scores do as well.
     local scores, places = nn.topk(vectors, features.to_tensor(embeddings.embedding), math.min(options.top, #videos),
         { exclude = { queries = features.indices(known.user), items = features.indices(known.video) } })
-    local rows = columns.frame({ { "user_id", users }, { "score", features.to_column(scores) } }):explode("score")
+    local rows = frame.from_columns({ { "user_id", users }, { "score", features.to_column(scores) } }):explode("score")
         :filter("score is not null"):with({ { "place", features.to_column(places) } }):filter("place is not null")
     return rows:with({ { "video_id", videos:take(rows.place) } }):select({ "user_id", "video_id", "score" }), payload
 end
@@ -68,8 +68,8 @@ end
 ---@return tt.Frame rows user_id, video_id, score; users in order of their ids, best first
 function recommend.all(db, options)
     local set = options.features or declared
-    local data = extract.read(db)
-    return (rank(checkpoints.load(options.checkpoint, set), set, data, data.profiles, options))
+    local data = extract.read(db, set)
+    return (rank(checkpoint.load(options.checkpoint, set), set, data, data.profiles, options))
 end
 
 ---@class two_tower.UserRecommendOptions: two_tower.RecommendOptions
@@ -87,8 +87,8 @@ end
 ---@return two_tower.Recommendation
 function recommend.list(db, options)
     local set = options.features or declared
-    local loaded = checkpoints.load(options.checkpoint, set)
-    local data = extract.read(db)
+    local loaded = checkpoint.load(options.checkpoint, set)
+    local data = extract.read(db, set)
     local user = options.user and options.user:lower() or most_active(data)
     if not user:match("^%x+%-%x+%-%x+%-%x+%-%x+$") then
         tt.error("usage.user", ("'%s' is no UUID"):format(user))
@@ -96,7 +96,8 @@ function recommend.list(db, options)
     local profile = data.profiles:filter(("user_id == uuid('%s')"):format(user))
     if profile:height() == 0 then tt.error("recommend.no_user", ("there is no profile of user %s"):format(user)) end
     local best, payload = rank(loaded, set, data, profile, options)
-    local tags = data.tags:group_by({ "video_id" }):agg({ { "token", "list", as = "tags" } })
+    local tags = data.lists.tags:rename({ owner = "video_id" }):group_by({ "video_id" })
+        :agg({ { "token", "list", as = "tags" } })
     local rows = best:drop({ "user_id" })
         :join(extract.titles(db), { on = "video_id", how = "left" })
         :join(tags, { on = "video_id", how = "left" })

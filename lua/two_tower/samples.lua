@@ -1,6 +1,6 @@
 --- Samples: which decisions are learnt from, which validate, and the negatives drawn beside them.
 
-local columns = require("two_tower.columns")
+local frame = require("tt.frame")
 local features = require("tt.features")
 
 local samples = {}
@@ -34,14 +34,14 @@ local samples = {}
 ---@return tt.Column validates bool per decision; neither where it is not eligible
 function samples.split(data, seed, share)
     local all = data.decisions
-    local eligible = columns.frame({
+    local eligible = frame.from_columns({
         { "known", all.decision_type:is_in({ "like", "nope" }) },
         { "user", all.user_id:is_in(data.profiles.user_id) },
         { "item", all.video_id:is_in(data.videos.id) },
     }):with({ { "all", "known and user and item" } }).all
     local validates = features.digest_split(tostring(seed), { all.user_id, all.video_id }, share, { among = eligible })
-    return columns.eval(columns.frame({ { "eligible", eligible }, { "validates", validates } }),
-        "eligible and not validates"), validates
+    return frame.from_columns({ { "eligible", eligible }, { "validates", validates } })
+        :eval("eligible and not validates"), validates
 end
 
 -- Likes and nopes of each user among some decisions, in the order of `users`; 0 where there are none.
@@ -50,7 +50,7 @@ local function counted(side, users)
     local function of(kind)
         return users:join(counts:filter(kind), { on = "user_id", how = "left" }):col("count"):fill_null(0)
     end
-    return columns.frame({ { "likes", of("is_like") }, { "nopes", of("not is_like") } })
+    return frame.from_columns({ { "likes", of("is_like") }, { "nopes", of("not is_like") } })
 end
 
 -- The videos each user has an effective decision on, on either side.
@@ -64,7 +64,7 @@ end
 -- for each user: max(0, ratio * max(1, likes) - nopes) videos the user has not taken, without replacement; all there
 -- are when there are fewer.
 local function assemble(side, taken, users, index, options)
-    local wanted = columns.eval(counted(side, users:select({ "user_id" })),
+    local wanted = counted(side, users:select({ "user_id" })):eval(
         ("if(likes + nopes == 0, 0, greatest(0, greatest(likes, 1) * %d - nopes))"):format(options.ratio))
     local own_users <close> = index.user:indices(side.user_id)
     local own_items <close> = index.item:indices(side.video_id)
@@ -78,7 +78,7 @@ local function by_item(side)
     local _ <close> = side.user
     local _ <close> = side.item
     local _ <close> = side.label
-    local sorted <close> = columns.frame({ { "user", features.to_column(side.user) },
+    local sorted <close> = frame.from_columns({ { "user", features.to_column(side.user) },
         { "item", features.to_column(side.item) }, { "label", features.to_column(side.label) } }):sort("item")
     return {
         user = features.indices(sorted.user),
@@ -112,7 +112,7 @@ function samples.choose(data, config)
             .. "like or nope of a user with a profile on an existing video is on the training side")
             :format(data.decisions:height(), data.profiles:height(), data.videos:height()))
     end
-    local sides = columns.frame({ { "fitted", data.profiles.user_id:is_in(training.user_id) },
+    local sides = frame.from_columns({ { "fitted", data.profiles.user_id:is_in(training.user_id) },
         { "validated", data.profiles.user_id:is_in(validating.user_id) } })
     local known = sides.fitted | sides.validated
     sides = sides:filter(known)

@@ -1,22 +1,25 @@
 --- The stages: fetch, train, export, embeddings, manifest, publish, upload. Each reads what the one before left and
 --- says what it read and wrote; the scripts in `lua/` only parse flags and call these.
 
-local artifacts = require("two_tower.artifacts")
-local bundle = require("two_tower.bundle")
-local checkpoints = require("two_tower.checkpoints")
+local artifacts = require("two_tower.bundle.artifacts")
+local checkpoint = require("two_tower.bundle.checkpoint")
 local config = require("two_tower.config")
+local consistency = require("two_tower.bundle.consistency")
+local contract = require("two_tower.check.contract")
 local declared = require("two_tower.features")
-local embedding = require("two_tower.embedding")
-local extract = require("two_tower.extract")
+local embedding = require("two_tower.bundle.embedding")
+local extract = require("two_tower.data.extract")
 local features = require("tt.features")
 local fs = require("tt.fs")
 local json = require("tt.json")
 local log = require("tt.log")
-local payloads = require("two_tower.payloads")
+local manifest = require("two_tower.bundle.manifest")
+local payload_parity = require("two_tower.check.payload_parity")
+local payloads = require("two_tower.data.payloads")
 local progress = require("tt.progress")
-local rpc_check = require("two_tower.rpc_check")
+local rpc = require("two_tower.data.rpc")
 local samples = require("two_tower.samples")
-local sync = require("two_tower.sync")
+local sync = require("two_tower.sync.fetch")
 local tensor = require("tt.tensor")
 local time = require("tt.time")
 local training = require("two_tower.training")
@@ -69,10 +72,10 @@ local function stage(name, run)
 end
 
 --- Refuses what cannot name a version, before any work is done.
-stages.check_version = bundle.check_version
+stages.check_version = manifest.check_version
 
 --- Names a version after the time and the commit.
-stages.new_version = bundle.new_version
+stages.new_version = manifest.new_version
 
 --- Fetches the tables of a remote project into the database.
 ---@param db tt.Database
@@ -89,8 +92,8 @@ end
 
 -- All of the items' side: it needs no decisions, and is made while they arrive.
 local function item_side(data, settings, set)
-    local side = { payload = payloads.items(data, data.item_reference_time) }
-    side.vocabularies = set:fit_vocabularies(side.payload, settings.artifacts)
+    local side = { payload = payloads.items(set, data, data.item_reference_time) }
+    side.vocabularies = set:fit_vocabularies(data.lists, settings.artifacts)
     local numbers = set:compute("item", side.payload)
     side.scaler = fit(set, "item", numbers)
     side.matrix = set:store("item", side.payload, side.scaler, side.vocabularies, numbers):matrix()
@@ -98,12 +101,12 @@ local function item_side(data, settings, set)
 end
 
 -- The samples and the payloads of their users, compared with those of the configuration's other source.
-local function prepare(data, items, settings, source, db)
+local function prepare(data, items, settings, set, source, db)
     local started = time.monotonic()
     local prepared = { now = data.reference_time or time.now(), items = items.payload }
     local chosen = samples.choose(data, settings)
     prepared.chosen = chosen
-    prepared.users = payloads.users(data, data.decisions, chosen.users, prepared.now, chosen.counted)
+    prepared.users = payloads.users(set, data, data.decisions, chosen.users, prepared.now, chosen.counted)
     -- The largest frame ends here, in two steps.
     data.decisions = data.decisions:drop({ "created_at" })
     collectgarbage()
@@ -111,16 +114,27 @@ local function prepare(data, items, settings, source, db)
     chosen.trains, chosen.validates, chosen.counted = nil, nil, nil
     collectgarbage()
     prepared.seconds = time.monotonic() - started
-    if source then rpc_check.training(source, db, prepared) end
+    if source then payload_parity.training(source, db, prepared) end
     return prepared
+end
+
+-- Serving computes a user's features from what the payload functions give.
+local function tell_not_given(set)
+    local names = {}
+    for index, missing in ipairs(contract.not_given(set, "user")) do
+        names[index] = ("%s (%s)"):format(missing.name, missing.reason)
+    end
+    if #names == 0 then return end
+    log.warn("this model needs features that the payload functions do not give: it can be trained and tried, and not "
+        .. "be served until the functions (config/schema.sql) and what reads them give them", { features = names })
 end
 
 -- What training is made of, and what the checkpoint tells of it. The frames it came from end here: training needs the
 -- memory.
 local function learnt(db, settings, set, source)
     local items
-    local data, prepared = extract.read(db, reading(),
-        function(tables) return prepare(tables, items, settings, source, db) end,
+    local data, prepared = extract.read(db, set, reading(),
+        function(tables) return prepare(tables, items, settings, set, source, db) end,
         function(tables) items = item_side(tables, settings, set) end)
     local started = time.monotonic()
     local numbers = set:compute("user", prepared.users)
@@ -145,7 +159,9 @@ function stages.train(db, options)
     local set, settings = options.features or declared, options.config
     config.check_features(settings, set)
     stage("train", function()
-        local source = settings.training.use_rpc_features and rpc_check.source(db, options) or nil
+        tell_not_given(set)
+        local source = settings.training.use_rpc_features
+            and rpc.source(db, { rpc = options.rpc, project = options.project, features = set }) or nil
         local made = learnt(db, settings, set, source)
         -- Training needs other blocks of memory than features.
         collectgarbage()
@@ -153,7 +169,7 @@ function stages.train(db, options)
         local result = training.run(made.samples, made.stores, settings)
         local facts = made.facts
         facts.result, facts.training = result, training.figures(made.samples, result)
-        checkpoints.save(options.checkpoint, facts)
+        checkpoint.save(options.checkpoint, facts)
         training.summary(made.samples, result, facts)
         say_file(options.checkpoint)
     end)
@@ -175,14 +191,14 @@ end
 function stages.export(options)
     local set = options.features or declared
     stage("export", function()
-        local loaded = checkpoints.load(options.checkpoint, set)
+        local loaded = checkpoint.load(options.checkpoint, set)
         say("read", { { "file", options.checkpoint }, { "user_dim", loaded.user_dim },
             { "item_dim", loaded.item_dim }, { "embedding_dim", loaded.embedding_dim } })
         local used = export_config(loaded, options.config)
         if not loaded.has_item_reference then
             log.info("the checkpoint has no reference times; they are written as null")
         end
-        local names = artifacts.export(options.artifacts, loaded, checkpoints.tower(loaded, "user"), set, used)
+        local names = artifacts.export(options.artifacts, loaded, checkpoint.tower(loaded, "user"), set, used)
         for _, name in ipairs(names) do say_file(fs.join(options.artifacts, name)) end
     end)
 end
@@ -193,14 +209,14 @@ end
 function stages.embeddings(db, options)
     local set = options.features or declared
     stage("embeddings", function()
-        local loaded = checkpoints.load(options.checkpoint, set)
+        local loaded = checkpoint.load(options.checkpoint, set)
         if options.config then config.check_model(options.config, loaded) end
-        local data = extract.items(db, reading())
+        local data = extract.items(db, set, reading())
         local store = embedding.store(loaded, set, data, data.videos.product_released_at:max())
         local rows = #store
         local bar <close> = progress.bar({ total = rows, label = "embeddings", unit = "rows" })
         artifacts.write_embeddings(options.embeddings, data.videos.id, store:matrix(),
-            checkpoints.tower(loaded, "item"), loaded.fingerprint, function(count) bar:update(count) end)
+            checkpoint.tower(loaded, "item"), loaded.fingerprint, function(count) bar:update(count) end)
         bar:close()
         say_file(options.embeddings, { { "rows", rows }, { "dim", loaded.embedding_dim } })
     end)
@@ -211,8 +227,9 @@ end
 ---  features?: two_tower.FeatureSet }
 function stages.manifest(options)
     stage("manifest", function()
-        local built = bundle.build(options.artifacts, options.features or declared, options)
-        say_file(options.output or fs.join(options.artifacts, bundle.MANIFEST),
+        local meta = consistency.check(options.artifacts, options.features or declared)
+        local built = manifest.write(options.artifacts, meta, options)
+        say_file(options.output or fs.join(options.artifacts, manifest.NAME),
             { { "files", #built.files }, { "version", built.model_version } })
     end)
 end
@@ -222,7 +239,7 @@ end
 ---@return { version: string, sent: integer, refreshed: boolean }
 function stages.publish(options)
     local published
-    stage("publish", function() published = require("two_tower.publication").publish(options) end)
+    stage("publish", function() published = require("two_tower.publish.publication").publish(options) end)
     return published
 end
 
@@ -231,7 +248,7 @@ end
 ---@return two_tower.Uploaded
 function stages.upload(options)
     local uploaded
-    stage("upload", function() uploaded = require("two_tower.upload").run(options) end)
+    stage("upload", function() uploaded = require("two_tower.vectors.upload").run(options) end)
     return uploaded
 end
 

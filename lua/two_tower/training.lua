@@ -1,7 +1,7 @@
 --- The training loop: epochs over shuffled batches, validation after each, the best epoch's weights kept as a copy.
 --- It is meant to be edited; `loss` and `optimizer` below are the usual places.
 
-local columns = require("two_tower.columns")
+local frame = require("tt.frame")
 local features = require("tt.features")
 local json = require("tt.json")
 local log = require("tt.log")
@@ -84,9 +84,9 @@ end
 local function validate(towers, stores, side, scale, bias)
     local logits = score(towers, stores, side) * scale + bias
     local loss = nn.bce_with_logits(logits, side.label):item()
-    local right = columns.eval(columns.frame({
+    local right = frame.from_columns({
         { "score", features.to_column(logits) }, { "label", features.to_column(side.label) },
-    }), "if((score > 0 and label > 0.5) or (score <= 0 and label < 0.5), 1.0, 0.0)")
+    }):eval("if((score > 0 and label > 0.5) or (score <= 0 and label < 0.5), 1.0, 0.0)")
     return loss, right:mean(), logits
 end
 

@@ -52,39 +52,8 @@ struct PostgresAddress {
         return display.pointee == CChar(bitPattern: UInt8(ascii: "*"))
     }
 
-    /// `message` with every secret replaced. A short one only where it stands as a word, lest the rest become unreadable.
-    func scrub(_ message: String) -> String {
-        var text = message
-        for secret in Set(secrets).sorted(by: { $0.utf8.count > $1.utf8.count }) where !secret.isEmpty {
-            text = Self.replace(secret, in: text, wordsOnly: secret.utf8.count < 4)
-        }
-        return text
-    }
-
-    private static func replace(_ secret: String, in text: String, wordsOnly: Bool) -> String {
-        let haystack = Array(text.utf8)
-        let needle = Array(secret.utf8)
-        var result: [UInt8] = []
-        var at = 0
-        func isWord(_ index: Int) -> Bool {
-            guard haystack.indices.contains(index) else { return false }
-            let byte = haystack[index] | 0x20
-            return (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
-                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(haystack[index])
-        }
-        while at < haystack.count {
-            if haystack.count - at >= needle.count, haystack[at..<at + needle.count].elementsEqual(needle),
-                !wordsOnly || !isWord(at - 1) && !isWord(at + needle.count)
-            {
-                result += "***".utf8
-                at += needle.count
-            } else {
-                result.append(haystack[at])
-                at += 1
-            }
-        }
-        return String(decoding: result, as: UTF8.self)
-    }
+    /// `message` with every secret replaced.
+    func scrub(_ message: String) -> String { Secrets.hide(secrets, in: message) }
 
     private static func unreadable(_ reason: String) -> SQLError {
         SQLError("sql.dsn", "the PostgreSQL DSN cannot be read: \(reason)")

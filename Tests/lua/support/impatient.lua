@@ -5,7 +5,7 @@ local here = arg[0]:match("^(.*)/[^/]*$")
 package.path = here .. "/../../../lua/?.lua;" .. package.path
 
 local http = require("tt.http")
-local readers = require("two_tower.readers")
+local public_view = require("two_tower.publish.public_view")
 local time = require("tt.time")
 
 local function copy_of(options, changes)
@@ -15,13 +15,13 @@ local function copy_of(options, changes)
     return copy
 end
 
-local client, view, sleep = http.client, readers.view, time.sleep
+local client, view, sleep = http.client, public_view.new, time.sleep
 function http.client(options)
     local retry = options.retry
     if retry ~= false then retry = copy_of(retry, { attempts = 3, base_s = 0.005, max_s = 0.02 }) end
     return client(copy_of(options, { retry = retry }))
 end
-function readers.view(target, options) return view(target, copy_of(options, { settle_s = 1 })) end
+function public_view.new(target, options) return view(target, copy_of(options, { settle_s = 1 })) end
 function time.sleep(seconds) sleep(seconds / 100) end
 
 rawset(arg, 0, table.remove(arg, 1))

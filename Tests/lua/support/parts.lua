@@ -3,7 +3,7 @@
 local fs = require("tt.fs")
 local hash = require("tt.hash")
 local json = require("tt.json")
-local manifest = require("tt.manifest")
+local manifest = require("two_tower.bundle.manifest")
 local sql = require("tt.sql")
 local t = require("tt.test")
 

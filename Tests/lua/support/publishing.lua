@@ -3,10 +3,10 @@
 local fs = require("tt.fs")
 local json = require("tt.json")
 local log = require("tt.log")
-local publication = require("two_tower.publication")
+local publication = require("two_tower.publish.publication")
 local supabase = require("tt.supabase")
 local t = require("tt.test")
-local versions = require("two_tower.versions")
+local targets = require("two_tower.publish.target")
 
 local here = fs.abspath(arg[0]:match("^(.*)/[^/]*$"))
 local root = fs.dirname(fs.dirname(here))
@@ -65,7 +65,7 @@ function Stage:remote(name, run, public)
         self.server:faults({})
         local project <close> = supabase.open({ url = self.server.url, key = self.server.key,
             on_retry = function() end, retry = { base_s = 0.01, max_s = 0.05 } })
-        local bucket = project:bucket(versions.BUCKET)
+        local bucket = project:bucket(targets.BUCKET)
         if bucket:info() then
             local names = {}
             for index, object in ipairs(bucket:list()) do names[index] = object.name end
@@ -90,7 +90,7 @@ end
 --- What a folder of the bucket holds, seen by itself: a version when it is that bundle and nothing else, "nothing",
 --- "unannounced" for files without a manifest, otherwise what is wrong.
 function Stage.held(bucket, name)
-    local base = versions.PREFIX .. "/" .. name
+    local base = targets.PREFIX .. "/" .. name
     local objects, there = bucket:list(base), {}
     if #objects == 0 then return "nothing" end
     for _, object in ipairs(objects) do there[object.name:sub(#base + 2)] = true end

@@ -20,7 +20,7 @@
 --- to a timestamp or uuid column is read as one: `created_at < '2025-01-31'`. Functions:
 ---
 ---     abs clamp(x,low,high) coalesce(a,b,…) if(condition,yes,no) least(a,b,…) greatest(a,b,…)
----     log log1p exp sqrt floor ceil round(x[,digits])
+---     isfinite log log1p exp sqrt floor ceil round(x[,digits])
 ---     days(a - b) seconds(a - b) year month day hour minute second weekday date    (timestamps, UTC)
 ---     lower upper trim len replace(x,old,new) split(x,'|')
 ---     contains(x,'part') starts_with(x,'part') ends_with(x,'part')
@@ -89,6 +89,18 @@ local frame = {}
 --- assert(g.at[1] == 1738281600000000)
 --- ```
 function frame.from_table(rows_or_columns, opts) end
+
+--- Makes a frame of columns in the given order.
+---@param list { [1]: string, [2]: tt.Column|any[] }[] pairs of a name and its column, all of equal length
+---@return tt.Frame frame
+---
+--- Raises: `frame.type`, `frame.length` and `frame.columns` as `frame.from_table` does.
+---
+--- ```lua
+--- local f = tt.frame.from_columns {{"id", {1, 2}}, {"age", {30, 40}}}
+--- assert(f:columns()[2] == "age" and f.age[2] == 40)
+--- ```
+function frame.from_columns(list) end
 
 --- Makes a column of a list.
 ---
@@ -279,6 +291,18 @@ function Frame:rename(names) end
 --- assert(f.n[1] == 3 and f.n[2] == nil and f.label[2] == "row of 5")
 --- ```
 function Frame:with(columns) end
+
+--- Gives the value of an expression for every row, as a column.
+---@param expression string
+---@return tt.Column column
+---
+--- Raises: `frame.expression`, `frame.no_column`, `frame.type` and what the expression raises.
+---
+--- ```lua
+--- local f = tt.frame.from_columns {{"price", {10, 5}}, {"n", {2, 3}}}
+--- assert(f:eval("price * n")[2] == 15)
+--- ```
+function Frame:eval(expression) end
 
 --- Converts columns to other types, see `Column:cast`.
 ---@param types table<string, tt.dtype>
@@ -865,6 +889,16 @@ function Column:exp() end
 --- assert(tt.frame.column({9}):sqrt()[1] == 3)
 --- ```
 function Column:sqrt() end
+
+--- Tells which numbers are neither NaN nor infinite; null stays null.
+---@return tt.Column flags bool
+---
+--- Raises: `frame.type` unless numbers.
+---
+--- ```lua
+--- assert(tt.frame.column({1, 1 / 0}):isfinite():to_table()[2] == false)
+--- ```
+function Column:isfinite() end
 
 --- Rounds down; floats stay float64, int64 stays as it is.
 ---@return tt.Column column
