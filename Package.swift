@@ -36,52 +36,62 @@ let targets: [Target] = [
     .target(name: "CKernels", dependencies: ["CMath"], cSettings: optimized),
     .target(name: "CCarried"),
 
-    .target(name: "Base", dependencies: ["CSystem", "CDigest", "CMath", "CJansson", "CCrypto", "CYAML"]),
-    .target(name: "Frames", dependencies: ["Base"], swiftSettings: unchecked),
+    .target(name: "Base", dependencies: ["CSystem", "CDigest", "CMath", "CCrypto"]),
+    .target(name: "Files", dependencies: ["Base", "CSystem"]),
+    .target(name: "JSON", dependencies: ["Base", "Files", "CJansson"]),
+    .target(name: "YAML", dependencies: ["Base", "Files", "CYAML"]),
+    .target(name: "Frames", dependencies: ["Base", "Files", "JSON", "CMath"], swiftSettings: unchecked),
     .target(name: "Tensors", dependencies: ["Base", "CKernels"]),
-    .target(name: "SQL", dependencies: ["Base", "Frames", "CPostgres", "CSQLite"], swiftSettings: unchecked),
-    .target(name: "Parquet", dependencies: ["Base", "Frames", "CCodecs"]),
+    .target(name: "SQL", dependencies: ["Base", "JSON", "Frames", "CPostgres", "CSQLite"], swiftSettings: unchecked),
+    .target(name: "Parquet", dependencies: ["Base", "Files", "Frames", "CCodecs"]),
     .target(name: "Features", dependencies: ["Base", "Frames", "Tensors"], swiftSettings: unchecked),
     .target(name: "Networks", dependencies: ["Base", "Tensors", "CKernels"]),
     .target(name: "Training", dependencies: ["Base", "Tensors", "Networks", "CKernels"]),
-    .target(name: "Checkpoints", dependencies: ["Base", "Tensors", "CZlib"]),
-    .target(name: "ONNX", dependencies: ["Base", "Tensors", "Networks"]),
-    .target(name: "Web", dependencies: ["Base", "CCurl"]),
+    .target(name: "Checkpoints", dependencies: ["Base", "Files", "JSON", "Tensors", "CZlib"]),
+    .target(name: "ONNX", dependencies: ["Base", "Files", "Tensors", "Networks"]),
+    .target(name: "Web", dependencies: ["Base", "Files", "JSON", "CCurl"]),
     .target(name: "LuaHost", dependencies: ["Base", "CLua", "CLuaBridge", "CSystem"]),
     .target(
         name: "LuaModules",
         dependencies: [
-            "Base", "Frames", "Tensors", "SQL", "Parquet", "Features", "Networks", "Training", "Checkpoints", "ONNX",
+            "Base", "Files", "JSON", "YAML", "Frames", "Tensors", "SQL", "Parquet", "Features", "Networks", "Training",
+            "Checkpoints", "ONNX",
             "Web", "LuaHost", "CSystem",
         ]),
     .executableTarget(
-        name: "tt", dependencies: ["Base", "LuaHost", "LuaModules", "CCarried", "CEdit", "CLuaBridge", "CSystem"]),
+        name: "tt",
+        dependencies: ["Base", "Files", "LuaHost", "LuaModules", "CCarried", "CEdit", "CLuaBridge", "CSystem"]),
 ]
 
 // TT_TESTS="Base Frames" builds only those targets' tests, for a quick turn while working on one of them.
 let tested = [
-    "Base", "Frames", "Tensors", "SQL", "Parquet", "Features", "Networks", "Training", "Checkpoints", "ONNX", "Web",
-    "LuaHost",
+    "CMath", "Base", "Files", "JSON", "YAML", "Frames", "Tensors", "SQL", "Parquet", "Features", "Networks", "Training",
+    "Checkpoints", "ONNX", "Web", "LuaHost",
 ]
 let chosen = Context.environment["TT_TESTS"].map { $0.split(separator: " ").map(String.init) } ?? tested
 // What tests import beside the target they test.
 let beside: [String: [Target.Dependency]] = [
-    "Checkpoints": ["Base", "Tensors"], "ONNX": ["Base", "Tensors", "Networks"], "Tensors": ["Base", "CKernels"],
-    "Parquet": ["Base", "Frames", "CCodecs"], "Networks": ["Base", "Tensors"],
-    "Training": ["Base", "Tensors", "Networks"],
+    "CMath": ["Base"], "Base": ["Files"], "Files": ["Base"], "JSON": ["Base", "Files"], "YAML": ["Base", "JSON"],
+    "Frames": ["Base", "JSON"], "Features": ["Base", "Frames", "Tensors"],
+    "Checkpoints": ["Base", "Files", "JSON", "Tensors"], "ONNX": ["Base", "Files", "Tensors", "Networks"],
+    "Tensors": ["Base", "CKernels"], "Parquet": ["Base", "Files", "JSON", "Frames", "CCodecs"],
+    "Networks": ["Base", "Tensors"], "Training": ["Base", "Tensors", "Networks"],
     "LuaHost": ["Base", "CLuaBridge", "CSystem"],
-    "Web": ["Base", "CCurl", "CSystem", "CZlib"],
-    "SQL": ["Base", "Frames", "CPostgres", "CSystem"],
+    "Web": ["Base", "Files", "CCurl", "CSystem", "CZlib"],
+    "SQL": ["Base", "Files", "Frames", "CPostgres", "CSystem"],
 ]
 let tests: [Target] = tested.filter(chosen.contains).map { name in
     .testTarget(
-        name: name + "Tests", dependencies: [.byName(name: name)] + beside[name, default: []],
+        name: name + "Tests", dependencies: [.byName(name: name), "TestSupport"] + beside[name, default: []],
         exclude: name == "Parquet" ? ["Fixtures"] : [])
 }
+
+let support = Target.target(
+    name: "TestSupport", dependencies: ["Base", "Files", "JSON", "Tensors"], path: "Tests/TestSupport")
 
 let package = Package(
     name: "tt",
     products: [.executable(name: "tt", targets: ["tt"])],
-    targets: targets + tests,
+    targets: targets + [support] + tests,
     swiftLanguageModes: [.v6]
 )

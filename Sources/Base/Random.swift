@@ -1,3 +1,5 @@
+import CMath
+
 /// A seeded generator whose numbers never change between versions: xoshiro256**, seeded through SplitMix64.
 ///
 /// Source: Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2021.
@@ -46,7 +48,7 @@ public struct Random: RandomNumberGenerator, Sendable {
             let x = 2 * uniform() - 1
             let y = 2 * uniform() - 1
             let square = x * x + y * y
-            if square > 0 && square < 1 { return x * (-2 * Base.log(square) / square).squareRoot() }
+            if square > 0 && square < 1 { return x * (-2 * tt_log(square) / square).squareRoot() }
         }
     }
 

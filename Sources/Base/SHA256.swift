@@ -1,7 +1,7 @@
 import CCrypto
 import Glibc
 
-/// SHA-256 by libcrypto: of bytes at once, of bytes in pieces, of a file, of many short texts in a row.
+/// SHA-256 by libcrypto: of bytes at once, of bytes in pieces, of many short texts in a row.
 ///
 /// ```swift
 /// SHA256.hex(Array("abc".utf8))  // "ba7816bf…"
@@ -65,13 +65,6 @@ public final class SHA256 {
     }
 
     public static func hex(_ bytes: [UInt8]) -> String { bytes.withUnsafeBytes { hex($0) } }
-
-    /// The digest of a file's content, read in pieces of one megabyte.
-    public static func hex(file path: String) throws -> String {
-        let hash = SHA256()
-        try Files.readPieces(path) { hash.update($0) }
-        return hash.finishHex()
-    }
 
     /// Digests of `count` messages as hexadecimal text, 64 bytes each, one behind the other.
     /// - Parameter message: the bytes of message i; they need to live until the next call only.

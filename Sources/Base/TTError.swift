@@ -15,15 +15,21 @@ extension TTError {
     public var description: String { message }
 }
 
-/// The error type of `Base`.
-public struct BaseError: TTError {
+/// An error of code, message and details, whose type tells the target it comes from: each names its own, as in
+/// `typealias FrameError = ErrorOf<Frame>`, so that a `catch` takes one target's errors and lets the others pass.
+public struct ErrorOf<Subject>: TTError {
     public let code: String
     public let message: String
     public let details: [(String, Value)]
+    public let cause: (any Error)?
 
-    public init(_ code: String, _ message: String, details: [(String, Value)] = []) {
+    public init(_ code: String, _ message: String, details: [(String, Value)] = [], cause: (any Error)? = nil) {
         self.code = code
         self.message = message
         self.details = details
+        self.cause = cause
     }
 }
+
+/// What no target has to itself: `base.short_read`, `base.bad_varint`, `memory`.
+public typealias BaseError = ErrorOf<Void>

@@ -13,49 +13,30 @@ public enum UTF8Check {
             } else if start[at] < 0x80 {
                 at += 1
             } else {
-                let length = utf8SequenceLength(start + at, bytes.count - at)
+                let length = sequenceLength(start + at, bytes.count - at)
                 if length == 0 { return false }
                 at += length
             }
         }
         return true
     }
-}
 
-/// The length of the well-formed sequence of two to four bytes at `start`, of which `available` can be read; 0 when it
-/// is ill-formed (Unicode, table 3-7: nothing overlong, no surrogates, nothing above U+10FFFF).
-@inline(__always) func utf8SequenceLength(_ start: UnsafePointer<UInt8>, _ available: Int) -> Int {
-    @inline(__always) func follows(_ index: Int, _ low: UInt8 = 0x80, _ high: UInt8 = 0xBF) -> Bool {
-        index < available && start[index] >= low && start[index] <= high
+    /// The length of the well-formed sequence of two to four bytes at `start`, of which `available` can be read; 0 when it
+    /// is ill-formed (Unicode, table 3-7: nothing overlong, no surrogates, nothing above U+10FFFF).
+    @inlinable @inline(__always)
+    public static func sequenceLength(_ start: UnsafePointer<UInt8>, _ available: Int) -> Int {
+        @inline(__always) func follows(_ index: Int, _ low: UInt8 = 0x80, _ high: UInt8 = 0xBF) -> Bool {
+            index < available && start[index] >= low && start[index] <= high
+        }
+        switch start[0] {
+        case 0xC2...0xDF: return follows(1) ? 2 : 0
+        case 0xE0: return follows(1, 0xA0) && follows(2) ? 3 : 0
+        case 0xE1...0xEC, 0xEE...0xEF: return follows(1) && follows(2) ? 3 : 0
+        case 0xED: return follows(1, 0x80, 0x9F) && follows(2) ? 3 : 0
+        case 0xF0: return follows(1, 0x90) && follows(2) && follows(3) ? 4 : 0
+        case 0xF1...0xF3: return follows(1) && follows(2) && follows(3) ? 4 : 0
+        case 0xF4: return follows(1, 0x80, 0x8F) && follows(2) && follows(3) ? 4 : 0
+        default: return 0
+        }
     }
-    switch start[0] {
-    case 0xC2...0xDF: return follows(1) ? 2 : 0
-    case 0xE0: return follows(1, 0xA0) && follows(2) ? 3 : 0
-    case 0xE1...0xEC, 0xEE...0xEF: return follows(1) && follows(2) ? 3 : 0
-    case 0xED: return follows(1, 0x80, 0x9F) && follows(2) ? 3 : 0
-    case 0xF0: return follows(1, 0x90) && follows(2) && follows(3) ? 4 : 0
-    case 0xF1...0xF3: return follows(1) && follows(2) && follows(3) ? 4 : 0
-    case 0xF4: return follows(1, 0x80, 0x8F) && follows(2) && follows(3) ? 4 : 0
-    default: return 0
-    }
-}
-
-/// How many bytes from `start` on are ASCII that stands in a JSON string as it is; at least one when the first is.
-@inline(__always) func plainASCIICount(_ start: UnsafePointer<UInt8>, _ available: Int) -> Int {
-    var at = 0
-    while at + 8 <= available {
-        let word = UInt64(littleEndian: UnsafeRawPointer(start + at).loadUnaligned(as: UInt64.self))
-        // A lane's top bit: not ASCII, below a space, a quote, a backslash. A borrow may flag lanes above a flagged one,
-        // never below it, so the lowest flag is exact.
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let special =
-            (word | (word &- ones &* 0x20) | ((word ^ ones &* 0x22) &- ones) | ((word ^ ones &* 0x5C) &- ones))
-            & (ones &* 0x80)
-        if special != 0 { return at + special.trailingZeroBitCount / 8 }
-        at += 8
-    }
-    while at < available, start[at] >= 0x20, start[at] < 0x80, start[at] != UInt8(ascii: "\""),
-        start[at] != UInt8(ascii: "\\")
-    { at += 1 }
-    return at
 }

@@ -98,6 +98,7 @@ extension UUID: CustomStringConvertible {
     }
 }
 
-@inline(__always) func hexDigit(_ nibble: UInt8) -> UInt8 {
+/// The lower-case digit of 0…15.
+@inlinable @inline(__always) public func hexDigit(_ nibble: UInt8) -> UInt8 {
     nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") - 10 + nibble
 }

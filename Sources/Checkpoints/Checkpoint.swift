@@ -1,4 +1,5 @@
 import Base
+import Files
 import Tensors
 
 /// PyTorch archives (`.pt`, `.pth`): nested dictionaries and lists of plain values and tensors.

@@ -1,4 +1,6 @@
 import Base
+import Files
+import JSON
 import Tensors
 
 /// Hugging Face's safetensors files: named tensors behind a JSON header, nothing else.

@@ -1,4 +1,5 @@
 import Base
+import Files
 import Tensors
 
 /// The entries of a PyTorch archive: one top folder of any name with `data.pkl`, `data/<key>`, `version` and optionally

@@ -1,4 +1,5 @@
 import Base
+import Files
 
 /// Comma-separated values as RFC 4180 has them, in either direction.
 public enum CSV {

@@ -1,4 +1,5 @@
 import Base
+import JSON
 
 extension Column {
     /// The same values as another type.

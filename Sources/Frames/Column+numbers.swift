@@ -1,4 +1,5 @@
 import Base
+import CMath
 
 extension Column {
     func requireNumber(_ name: String) throws {
@@ -17,9 +18,9 @@ extension Column {
         return Column(.float64(values), validity: validity)
     }
 
-    public func log() throws -> Column { try mapDoubles("log") { Base.log($0) } }
-    public func log1p() throws -> Column { try mapDoubles("log1p") { Base.log1p($0) } }
-    public func exp() throws -> Column { try mapDoubles("exp") { Base.exp($0) } }
+    public func log() throws -> Column { try mapDoubles("log") { tt_log($0) } }
+    public func log1p() throws -> Column { try mapDoubles("log1p") { tt_log1p($0) } }
+    public func exp() throws -> Column { try mapDoubles("exp") { tt_exp($0) } }
     public func sqrt() throws -> Column { try mapDoubles("sqrt") { $0.squareRoot() } }
 
     /// Whether each number is neither NaN nor infinite; null stays null.

@@ -1,4 +1,5 @@
 import Base
+import JSON
 
 extension Column {
     /// Appends the text of one row that is not null: what `cast` to string, CSV and printing share. Floats are in

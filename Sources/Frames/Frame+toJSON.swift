@@ -1,4 +1,5 @@
 import Base
+import JSON
 
 extension Frame {
     /// The frame as a JSON array of objects, one a row, their members in the order of the columns.

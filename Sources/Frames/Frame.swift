@@ -45,14 +45,4 @@ public final class Frame: @unchecked Sendable {
 }
 
 /// The error type of `Frames`.
-public struct FrameError: TTError {
-    public let code: String
-    public let message: String
-    public let details: [(String, Value)]
-
-    public init(_ code: String, _ message: String, details: [(String, Value)] = []) {
-        self.code = code
-        self.message = message
-        self.details = details
-    }
-}
+public typealias FrameError = ErrorOf<Frame>

@@ -1,4 +1,5 @@
 import Base
+import JSON
 
 /// A column builder that reads JSON values.
 enum JSONCells {

@@ -1,4 +1,5 @@
 import Base
+import JSON
 
 /// Reads the rows of a JSON array into columns, in one pass over the text.
 ///

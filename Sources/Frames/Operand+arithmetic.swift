@@ -1,4 +1,5 @@
 import Base
+import CMath
 import Glibc
 
 /// The arithmetic operators, by their spelling in Lua and in expressions.
@@ -107,7 +108,7 @@ extension Operand {
                 let rest = fmod(x, y)
                 return rest * y < 0 ? rest + y : rest
             }
-        case .power: combine(a, b, count) { Base.pow($0, $1) }
+        case .power: combine(a, b, count) { tt_pow($0, $1) }
         }
     }
 }

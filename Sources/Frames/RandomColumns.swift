@@ -1,4 +1,5 @@
 import Base
+import CMath
 
 /// Makes columns of random numbers from a seed; the same calls on the same seed give the same columns on every machine.
 public final class RandomColumns {
@@ -78,7 +79,7 @@ public final class RandomColumns {
     /// int64 in 1...size where k has a weight of 1 / k^exponent.
     public func zipf(_ count: Int, size: Int, exponent: Double) throws -> Column {
         guard size > 0, size < Int(Int32.max) else { throw FrameError("frame.range", "zipf over \(size) values") }
-        return try weighted(count, weights: (1...size).map { Base.pow(Double($0), -exponent) })
+        return try weighted(count, weights: (1...size).map { tt_pow(Double($0), -exponent) })
     }
 
     /// int64: the numbers 1...count in random order.

@@ -86,7 +86,7 @@ extension Argument {
         }
     }
 
-    private func push(_ key: TableKey) {
+    private func push(_ key: LuaKey) {
         switch key {
         case .int(let i): lua_pushinteger(L, i)
         case .text(let name): pushString(L, name.text)
@@ -153,7 +153,7 @@ extension Argument {
 }
 
 /// A key of a plain table.
-enum TableKey: Hashable {
+enum LuaKey: Hashable {
     case int(Int64)
     case text(ByteKey)
 
@@ -164,7 +164,7 @@ enum TableKey: Hashable {
         }
     }
 
-    static func precedes(_ a: TableKey, _ b: TableKey) -> Bool {
+    static func precedes(_ a: LuaKey, _ b: LuaKey) -> Bool {
         switch (a, b) {
         case (.int(let a), .int(let b)): a < b
         case (.int, .text): true
@@ -176,10 +176,10 @@ enum TableKey: Hashable {
 
 extension Argument {
     /// The keys of a table in `pairs`' order.
-    func sortedKeys() throws -> [TableKey] {
+    func sortedKeys() throws -> [LuaKey] {
         try requireTable()
         try call.reserve(4)
-        var keys: [TableKey] = []
+        var keys: [LuaKey] = []
         let top = lua_gettop(L)
         defer { lua_settop(L, top) }
         lua_pushnil(L)
@@ -187,17 +187,17 @@ extension Argument {
             tt_pop(L, 1)
             keys.append(try key(at: -1))
         }
-        keys.sort(by: TableKey.precedes)
+        keys.sort(by: LuaKey.precedes)
         guard let order = try explicitOrder(), !order.isEmpty else { return keys }
         let present = Set(keys)
-        var seen: Set<TableKey> = []
+        var seen: Set<LuaKey> = []
         var ordered = order.filter { present.contains($0) && seen.insert($0).inserted }
         ordered += keys.filter { !seen.contains($0) }
         return ordered
     }
 
     /// The key on top of the stack. `lua_next` needs it unchanged, so numbers are never read as strings.
-    private func key(at index: Int32) throws -> TableKey {
+    private func key(at index: Int32) throws -> LuaKey {
         switch lua_type(L, index) {
         case LUA_TSTRING:
             var length = 0
@@ -215,7 +215,7 @@ extension Argument {
     }
 
     /// The list in the metatable's `__order`.
-    private func explicitOrder() throws -> [TableKey]? {
+    private func explicitOrder() throws -> [LuaKey]? {
         guard lua_getmetatable(L, index) != 0 else { return nil }
         pushString(L, "__order")
         lua_rawget(L, -2)

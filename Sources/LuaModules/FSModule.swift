@@ -1,4 +1,5 @@
 import Base
+import Files
 import LuaHost
 
 /// `tt.fs`.

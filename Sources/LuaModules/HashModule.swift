@@ -1,4 +1,5 @@
 import Base
+import Files
 import Frames
 import LuaHost
 

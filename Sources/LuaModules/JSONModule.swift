@@ -1,4 +1,5 @@
 import Base
+import JSON
 import LuaHost
 
 /// `tt.json`; `lua/tt/json.lua` adds the marks for lists and ordered maps.

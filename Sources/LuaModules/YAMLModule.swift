@@ -1,5 +1,6 @@
 import Base
 import LuaHost
+import YAML
 
 /// `tt.yaml`.
 enum YAMLModule {

@@ -3,17 +3,7 @@ import CKernels
 import Tensors
 
 /// What goes wrong with networks: `nn.state` (names and shapes of a state dict), `nn.input`, `nn.value`.
-public struct NetworkError: TTError {
-    public let code: String
-    public let message: String
-    public let details: [(String, Value)]
-
-    public init(_ code: String, _ message: String, details: [(String, Value)] = []) {
-        self.code = code
-        self.message = message
-        self.details = details
-    }
-}
+public typealias NetworkError = ErrorOf<Module>
 
 extension Module {
     /// Copies of all parameters as PyTorch names and lays them out: a weight is (out, in).

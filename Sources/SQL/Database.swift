@@ -104,7 +104,7 @@ public final class Database {
         return try driver.tables()
     }
 
-    public func columns(of table: String) throws -> [ColumnInfo] {
+    public func columns(of table: String) throws -> [TableColumn] {
         try check()
         return try driver.columns(of: table)
     }
@@ -256,7 +256,7 @@ public enum WriteMode {
 }
 
 /// A column of a table.
-public struct ColumnInfo: Sendable {
+public struct TableColumn: Sendable {
     public let name: String
     /// As the database declares it.
     public let type: String

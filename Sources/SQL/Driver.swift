@@ -15,7 +15,7 @@ protocol Driver: AnyObject {
     /// Within a transaction that is open.
     func insert(_ frame: Frame, into table: String, mode: WriteMode) throws -> Int
     func tables() throws -> [String]
-    func columns(of table: String) throws -> [ColumnInfo]
+    func columns(of table: String) throws -> [TableColumn]
     func notices() -> [String]
     func close()
 

@@ -1,5 +1,6 @@
 import Base
 import Frames
+import JSON
 
 /// Lists as JSON text: how SQLite holds them, and how `json` columns do.
 enum JSONText {

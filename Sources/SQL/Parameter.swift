@@ -1,5 +1,6 @@
 import Base
 import Frames
+import JSON
 
 /// A value bound to a placeholder. It travels beside the statement, never inside it.
 public enum Parameter: Sendable {

@@ -6,26 +6,16 @@ import Base
 /// (connection broke), `sql.closed`, `sql.query` (the database refused the statement), `sql.constraint`, `sql.conflict`
 /// (locks, deadlocks, serialization: trying again may help), `sql.timeout`, `sql.cancelled`, `sql.transaction`,
 /// `sql.type` (a value does not fit its column), `sql.usage` (a call that cannot be right).
-public struct SQLError: TTError {
-    public let code: String
-    public let message: String
-    public let details: [(String, Value)]
-    public let cause: (any Error)?
+public typealias SQLError = ErrorOf<Database>
 
-    public init(_ code: String, _ message: String, details: [(String, Value)] = [], cause: (any Error)? = nil) {
-        self.code = code
-        self.message = message
-        self.details = details
-        self.cause = cause
-    }
-
+extension SQLError {
     /// The text of a detail such as `sqlstate` or `constraint`.
     public func detail(_ name: String) -> String? {
         guard case .string(let text)? = details.first(where: { $0.0 == name })?.1 else { return nil }
         return text
     }
 
-    static let closed = SQLError("sql.closed", "the database connection is closed")
+    static var closed: SQLError { SQLError("sql.closed", "the database connection is closed") }
 
     /// A failure of `statement`: the message ends with the state and the line it happened at.
     ///

@@ -1,17 +1,9 @@
 import Base
 
 /// What goes wrong with tensors: `tensor.shape` (names the operation and both shapes), `tensor.value`, `tensor.grad`.
-public struct TensorError: TTError {
-    public let code: String
-    public let message: String
-    public let details: [(String, Value)]
+public typealias TensorError = ErrorOf<Tensor>
 
-    public init(_ code: String, _ message: String, details: [(String, Value)] = []) {
-        self.code = code
-        self.message = message
-        self.details = details
-    }
-
+extension TensorError {
     public static func shape(_ operation: String, _ left: [Int], _ right: [Int], _ reason: String) -> TensorError {
         TensorError(
             "tensor.shape", "\(operation): \(describe(left)) × \(describe(right)): \(reason)",

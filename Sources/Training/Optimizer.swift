@@ -3,17 +3,7 @@ import CKernels
 import Tensors
 
 /// What goes wrong in training: `train.non_finite` (names the step), `train.value`.
-public struct TrainingError: TTError {
-    public let code: String
-    public let message: String
-    public let details: [(String, Value)]
-
-    public init(_ code: String, _ message: String, details: [(String, Value)] = []) {
-        self.code = code
-        self.message = message
-        self.details = details
-    }
-}
+public typealias TrainingError = ErrorOf<Trainer>
 
 /// Changes parameters along their gradients. Formulas and their order of operations are PyTorch's.
 open class Optimizer {

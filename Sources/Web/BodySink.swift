@@ -1,4 +1,5 @@
 import Base
+import Files
 
 /// Where the decoded body of an answer goes: into memory up to a limit, or to a file that appears whole or not at all.
 final class BodySink {

@@ -1,4 +1,5 @@
 import Base
+import Files
 import Glibc
 
 /// Bytes to send, read piece by piece as the connection takes them.

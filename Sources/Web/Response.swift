@@ -1,4 +1,5 @@
 import Base
+import JSON
 
 /// An answer, of any status.
 public final class Response {

@@ -8,16 +8,8 @@ import Base
 /// `http.resolve` (the host has no address), `http.connect`, `http.tls` (certificates, protocol), `http.timeout`,
 /// `http.incomplete` (the connection broke before the answer was whole), `http.too_large`, `http.redirect`,
 /// `http.no_body` (it was saved to a file), `http.failed` (everything else).
-public struct WebError: TTError {
-    public let code: String
-    public let message: String
-    public let details: [(String, Value)]
+public typealias WebError = ErrorOf<Client>
 
-    public init(_ code: String, _ message: String, details: [(String, Value)] = []) {
-        self.code = code
-        self.message = message
-        self.details = details
-    }
-
-    static let closed = WebError("http.closed", "the HTTP client is closed")
+extension WebError {
+    static var closed: WebError { WebError("http.closed", "the HTTP client is closed") }
 }

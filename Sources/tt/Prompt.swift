@@ -2,6 +2,7 @@ import Base
 import CEdit
 import CLuaBridge
 import CSystem
+import Files
 import Glibc
 import LuaHost
 

@@ -1,4 +1,6 @@
 import Base
+import Files
+import JSON
 import Tensors
 
 @testable import Checkpoints

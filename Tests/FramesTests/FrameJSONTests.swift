@@ -1,4 +1,5 @@
 import Base
+import JSON
 import Testing
 
 @testable import Frames

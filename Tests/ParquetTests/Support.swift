@@ -1,6 +1,8 @@
 import Base
+import Files
 import Frames
 import Glibc
+import JSON
 import Testing
 
 @testable import Parquet

@@ -1,5 +1,6 @@
 import Base
 import CSystem
+import Files
 import Frames
 import Glibc
 import Testing

@@ -1,5 +1,6 @@
 import Base
 import CKernels
+import TestSupport
 import Testing
 
 @testable import Tensors

@@ -2,6 +2,7 @@ import Base
 import Glibc
 import Networks
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training

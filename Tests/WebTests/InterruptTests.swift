@@ -1,5 +1,6 @@
 import Base
 import CSystem
+import Files
 import Glibc
 import Testing
 

@@ -1,4 +1,5 @@
 import Base
+import Files
 
 /// Writes the ZIP layout PyTorch itself writes: entries stored, each starting at a multiple of 64 bytes, sizes and
 /// checksum in a descriptor behind the data, and no dates, so that equal content gives equal bytes.

@@ -1,4 +1,5 @@
 import Base
+import Files
 import Frames
 
 /// An open Parquet file. Opening reads the footer only; rows are decoded when they are asked for.
@@ -10,7 +11,7 @@ import Frames
 public final class ParquetFile: @unchecked Sendable {
     public let path: String
     /// In the order of the file.
-    public let columns: [ColumnInfo]
+    public let columns: [ParquetColumn]
     /// The footer's key-value pairs.
     public let metadata: [(key: String, value: String)]
     public let createdBy: String?

@@ -2,7 +2,7 @@ import Base
 import Frames
 
 /// One column of a Parquet file as this reader sees it.
-public struct ColumnInfo: Sendable {
+public struct ParquetColumn: Sendable {
     public let name: String
     /// The type the column is read as; nil when it cannot be read.
     public let dtype: DType?
@@ -16,7 +16,7 @@ public struct ColumnInfo: Sendable {
 
 /// A column's place among the leaves, and how to turn its pages into a `Column`.
 struct FileColumn {
-    let info: ColumnInfo
+    let info: ParquetColumn
     /// Index of its chunk in every row group.
     let leafIndex: Int
     let layout: LeafLayout?
@@ -144,14 +144,14 @@ struct SchemaWalker {
         switch Conversion.choose(type: type, length: element.typeLength, logical: element.logical) {
         case .failure(let obstacle):
             return FileColumn(
-                info: ColumnInfo(
+                info: ParquetColumn(
                     name: node.element.name, dtype: nil, isNullable: nullable, storedAs: stored,
                     obstacle: obstacle.reason),
                 leafIndex: node.firstLeaf, layout: nil)
         case .success(let conversion):
             let dtype = list == nil ? conversion.dtype : .list(conversion.dtype)
             return FileColumn(
-                info: ColumnInfo(
+                info: ParquetColumn(
                     name: node.element.name, dtype: dtype, isNullable: nullable, storedAs: stored, obstacle: nil),
                 leafIndex: node.firstLeaf,
                 layout: LeafLayout(
@@ -162,7 +162,7 @@ struct SchemaWalker {
 
     private func refused(_ node: Node, _ what: String) -> FileColumn {
         FileColumn(
-            info: ColumnInfo(
+            info: ParquetColumn(
                 name: node.element.name, dtype: nil, isNullable: node.element.repetition == .optional,
                 storedAs: "group",
                 obstacle: "it is \(what); only plain values and lists of plain values can be read"),

@@ -1,4 +1,5 @@
 import Base
+import Files
 import Frames
 
 /// Writes one column chunk: the rows of one column in one row group.

@@ -1,4 +1,5 @@
 import Base
+import Files
 import Frames
 
 /// Makes one page at a time: header and body, compressed if so configured. Its buffers serve the next page again.

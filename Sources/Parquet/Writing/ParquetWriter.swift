@@ -1,4 +1,5 @@
 import Base
+import Files
 import Frames
 
 /// Writes a Parquet file frame by frame, a row group at a time.

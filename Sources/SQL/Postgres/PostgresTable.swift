@@ -72,9 +72,9 @@ extension PostgresConnection {
         ).compactMap { $0[0] }
     }
 
-    func columns(of name: String) throws -> [ColumnInfo] {
+    func columns(of name: String) throws -> [TableColumn] {
         try table(name).columns.map {
-            ColumnInfo(
+            TableColumn(
                 name: $0.name, type: $0.type, dtype: $0.form.dtype, isNullable: $0.isNullable, isKey: $0.isKey,
                 defaultValue: $0.defaultValue)
         }

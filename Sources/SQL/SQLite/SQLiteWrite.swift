@@ -47,9 +47,9 @@ extension SQLiteConnection {
         return SQLiteTable(name: name, quoted: quoted, columns: columns, primaryKey: key.map(\.1.name))
     }
 
-    func columns(of name: String) throws -> [ColumnInfo] {
+    func columns(of name: String) throws -> [TableColumn] {
         try table(name).columns.map {
-            ColumnInfo(
+            TableColumn(
                 name: $0.name, type: $0.declaration, dtype: $0.type.dtype, isNullable: $0.isNullable, isKey: $0.isKey,
                 defaultValue: $0.defaultValue)
         }

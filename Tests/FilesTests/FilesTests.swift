@@ -1,7 +1,8 @@
+import Base
 import Glibc
 import Testing
 
-@testable import Base
+@testable import Files
 
 @Suite struct FilesTests {
     let folder: TemporaryFolder
@@ -177,10 +178,16 @@ import Testing
         #expect(!Files.exists(path))
     }
 
-    @Test func clocksRun() throws {
-        let start = Clock.monotonic()
-        try Clock.sleep(seconds: 0.02)
-        #expect(Clock.monotonic() - start >= 0.02)
-        #expect(Clock.now() > 1_700_000_000_000_000)
+    @Test func hashesFiles() throws {
+        let folder = try TemporaryFolder()
+        let path = Path.join(folder.path, "large")
+        let content = [UInt8](repeating: 7, count: (1 << 20) + 13)
+        try content.withUnsafeBytes { try AtomicFile.write($0, to: path) }
+        #expect(try SHA256.hex(file: path) == SHA256.hex(content))
+        #expect {
+            try SHA256.hex(file: path + "x")
+        } throws: {
+            ($0 as? FileError)?.message == "cannot read '\(path)x': No such file or directory"
+        }
     }
 }

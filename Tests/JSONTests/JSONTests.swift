@@ -1,6 +1,8 @@
+import Base
+import Files
 import Testing
 
-@testable import Base
+@testable import JSON
 
 @Suite struct JSONTests {
     func failure(_ text: String) -> String? {

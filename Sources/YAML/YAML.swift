@@ -1,3 +1,6 @@
+import Base
+import Files
+
 /// YAML 1.2 documents (core schema) to and from `Value`.
 ///
 /// ```swift
@@ -47,12 +50,10 @@ public struct YAMLError: TTError {
     public let message: String
     public let details: [(String, Value)]
 
-    init(_ code: String, _ problem: String, source: String?, line: Int, column: Int) {
+    init(_ code: String, _ problem: String, at place: TextPlace) {
         self.code = code
-        message = "invalid YAML at \(describe(source: source, line: line, column: column)): \(problem)"
-        details =
-            (source.map { [("file", Value.string($0))] } ?? [])
-            + [("line", .int(Int64(line))), ("column", .int(Int64(column)))]
+        message = "invalid YAML at \(place): \(problem)"
+        details = place.details
     }
 
     /// A failure to write.

@@ -1,3 +1,5 @@
+import Base
+
 /// Reads JSON text where it lies, value by value, for readers that know what they look for and need no tree.
 ///
 /// As strict as `JSON.decode`, but for numbers: they come as their text, of any size, and the reader decides what fits.
@@ -135,7 +137,7 @@ public struct JSONScanner: ~Copyable {
             }
             if byte >= 0x80 {
                 repeat {
-                    let length = utf8SequenceLength(text + at, count - at)
+                    let length = UTF8Check.sequenceLength(text + at, count - at)
                     guard length > 0 else { throw Malformed() }
                     at += length
                 } while at < count && text[at] >= 0x80
@@ -364,6 +366,6 @@ public struct JSONScanner: ~Copyable {
         } catch {
             return error
         }
-        return JSONError("json.syntax", "unexpected text", source: source, at: position, in: bytes)
+        return JSONError("json.syntax", "unexpected text", at: TextPlace(source: source, offset: position, in: bytes))
     }
 }

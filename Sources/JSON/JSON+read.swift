@@ -1,3 +1,4 @@
+import Base
 import CJansson
 
 extension JSON {
@@ -9,8 +10,8 @@ extension JSON {
     public static func decode(_ bytes: UnsafeRawBufferPointer, source: String? = nil) throws -> Value {
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) {
             throw JSONError(
-                "json.syntax", "the text starts with a byte order mark; save it as UTF-8 without one", source: source,
-                line: 1, column: 1)
+                "json.syntax", "the text starts with a byte order mark; save it as UTF-8 without one",
+                at: TextPlace(source: source, line: 1, column: 1))
         }
         var failure = json_error_t()
         let flags = JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL
@@ -24,7 +25,8 @@ extension JSON {
         // The parser passes over a NUL behind a number or word.
         if let at = bytes.firstIndex(of: 0) {
             throw JSONError(
-                "json.syntax", "a NUL byte, which stands nowhere in JSON", source: source, at: at, in: bytes)
+                "json.syntax", "a NUL byte, which stands nowhere in JSON",
+                at: TextPlace(source: source, offset: at, in: bytes))
         }
         return value(of: root)
     }
@@ -78,6 +80,7 @@ extension JSONError {
             text.hasPrefix("too big")
             ? text + "; an integer must fit in 64 bits, write a larger one as a string or with an exponent" : text
         self.init(
-            code, problem, source: source, line: max(1, Int(failure.line)), column: max(1, Int(failure.column)))
+            code, problem,
+            at: TextPlace(source: source, line: max(1, Int(failure.line)), column: max(1, Int(failure.column))))
     }
 }

@@ -1,6 +1,7 @@
+import Base
 import Testing
 
-@testable import Base
+@testable import YAML
 
 @Suite struct YAMLTests {
     func failure(_ text: String) -> String? {

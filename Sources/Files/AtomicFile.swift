@@ -1,3 +1,4 @@
+import Base
 import CSystem
 import Glibc
 
@@ -155,80 +156,5 @@ public final class AtomicFile {
                 started = written
             }
         }
-    }
-}
-
-/// An operating-system failure on a named file.
-public struct FileError: TTError {
-    public let code: String
-    public let message: String
-    public let path: String
-    public var details: [(String, Value)] { [("path", .string(path))] }
-
-    /// - Parameter verb: what was tried: `read`, `write`, `remove`, …
-    public init(_ verb: String, path: String, errno: Int32) {
-        code = errno == ENOENT ? "fs.not_found" : errno == EACCES || errno == EPERM ? "fs.denied" : "fs.failed"
-        message = "cannot \(verb) '\(path)': \(String(cString: strerror(errno)))"
-        self.path = path
-    }
-
-    init(code: String, message: String, path: String) {
-        self.code = code
-        self.message = message
-        self.path = path
-    }
-}
-
-/// Text operations on POSIX paths. They look at bytes, as the system does: a slash with a combining accent is one
-/// `Character` unequal to `/`.
-public enum Path {
-    private static let separator = UInt8(ascii: "/")
-
-    /// The folder part: `a/b` gives `a`, `b` gives `.`, `/b` gives `/`.
-    public static func parent(_ path: String) -> String {
-        guard let slash = path.utf8.lastIndex(of: separator) else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
-    }
-
-    /// The last part: `a/b.c` gives `b.c`.
-    public static func name(_ path: String) -> String {
-        guard let slash = path.utf8.lastIndex(of: separator) else { return path }
-        return String(path[path.utf8.index(after: slash)...])
-    }
-
-    public static func join(_ folder: String, _ name: String) -> String {
-        if name.utf8.first == separator || folder.isEmpty { return name }
-        return folder.utf8.last == separator ? folder + name : folder + "/" + name
-    }
-}
-
-/// A whole file in memory, mapped read-only so that a large one costs no copy.
-public final class MappedFile: @unchecked Sendable {
-    public let path: String
-    public let bytes: UnsafeRawBufferPointer
-
-    public init(path: String) throws {
-        self.path = path
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw FileError("read", path: path, errno: errno) }
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw FileError("read", path: path, errno: errno) }
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            throw FileError("read", path: path, errno: status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL)
-        }
-        let count = Int(status.st_size)
-        if count == 0 {
-            bytes = UnsafeRawBufferPointer(start: nil, count: 0)
-            return
-        }
-        guard let start = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED else {
-            throw FileError("read", path: path, errno: errno)
-        }
-        bytes = UnsafeRawBufferPointer(start: start, count: count)
-    }
-
-    deinit {
-        if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) }
     }
 }

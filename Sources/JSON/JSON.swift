@@ -1,3 +1,6 @@
+import Base
+import Files
+
 /// JSON (RFC 8259) to and from `Value`, strict in both directions.
 ///
 /// ```swift
@@ -53,24 +56,11 @@ public struct JSONError: TTError {
     public let message: String
     public let details: [(String, Value)]
 
-    /// A failure to read. `source` is the file's name, if the text came from one.
-    init(_ code: String, _ problem: String, source: String?, line: Int, column: Int) {
+    /// A failure to read.
+    init(_ code: String, _ problem: String, at place: TextPlace) {
         self.code = code
-        message = "invalid JSON at \(describe(source: source, line: line, column: column)): \(problem)"
-        details =
-            (source.map { [("file", Value.string($0))] } ?? [])
-            + [("line", .int(Int64(line))), ("column", .int(Int64(column)))]
-    }
-
-    /// A failure to read, at a byte of the text.
-    init(_ code: String, _ problem: String, source: String?, at position: Int, in bytes: UnsafeRawBufferPointer) {
-        var line = 1
-        var lineStart = 0
-        for index in 0..<min(position, bytes.count) where bytes[index] == 0x0A {
-            line += 1
-            lineStart = index + 1
-        }
-        self.init(code, problem, source: source, line: line, column: position - lineStart + 1)
+        message = "invalid JSON at \(place): \(problem)"
+        details = place.details
     }
 
     /// A failure to write the value at `path` (`a.b[3]`, empty for the whole).
@@ -92,9 +82,4 @@ public struct JSONError: TTError {
             code: code, message: "cannot write '\(file)' as JSON" + message.dropFirst("cannot write JSON".count),
             details: [("file", .string(file))] + details)
     }
-}
-
-/// `data.json:3:7`, or `line 3, column 7` for a text without a file.
-func describe(source: String?, line: Int, column: Int) -> String {
-    source.map { "\($0):\(line):\(column)" } ?? "line \(line), column \(column)"
 }

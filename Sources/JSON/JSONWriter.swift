@@ -1,3 +1,5 @@
+import Base
+
 /// Writes values as JSON text into a growing byte array.
 struct JSONWriter {
     var bytes: [UInt8] = []

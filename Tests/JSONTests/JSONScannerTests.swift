@@ -1,6 +1,7 @@
+import Base
 import Testing
 
-@testable import Base
+@testable import JSON
 
 @Suite struct JSONScannerTests {
     /// Passes one value and what may follow it.

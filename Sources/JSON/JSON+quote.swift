@@ -1,3 +1,5 @@
+import Base
+
 extension JSON {
     /// Appends `text` as a JSON string: quotes, backslashes and control characters escaped, all else as it is.
     /// - Returns: false when the text is not UTF-8, and what was appended therefore no JSON.
@@ -10,7 +12,7 @@ extension JSON {
             while at < text.count {
                 var clean = plainASCIICount(start + at, text.count - at)
                 while at + clean < text.count, start[at + clean] >= 0x80 {
-                    let length = utf8SequenceLength(start + at + clean, text.count - at - clean)
+                    let length = UTF8Check.sequenceLength(start + at + clean, text.count - at - clean)
                     if length == 0 { isUTF8 = false }
                     clean += max(length, 1)
                 }

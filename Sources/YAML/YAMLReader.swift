@@ -1,3 +1,4 @@
+import Base
 import CYAML
 
 /// Builds one value from libyaml's events.
@@ -222,7 +223,11 @@ final class YAMLReader {
     }
 
     private func failure(_ code: String, _ problem: String, at mark: yaml_mark_t) -> YAMLError {
-        YAMLError(code, problem, source: source, line: Int(mark.line) + 1, column: Int(mark.column) + 1)
+        YAMLError(code, problem, at: place(mark))
+    }
+
+    private func place(_ mark: yaml_mark_t) -> TextPlace {
+        TextPlace(source: source, line: Int(mark.line) + 1, column: Int(mark.column) + 1)
     }
 
     private func parserFailure() -> any TTError {
@@ -233,8 +238,7 @@ final class YAMLReader {
         case YAML_READER_ERROR:
             // The reader knows only a byte offset; the marks lag behind by what it has buffered.
             return YAMLError(
-                "yaml.syntax", "\(problem) (byte \(state.problem_offset))", source: source,
-                line: Int(state.mark.line) + 1, column: Int(state.mark.column) + 1)
+                "yaml.syntax", "\(problem) (byte \(state.problem_offset))", at: place(state.mark))
         default:
             var text = problem
             if let context = state.context {

@@ -1,25 +1,27 @@
 import Base
+import Files
+import JSON
 import Tensors
 
 /// Numbers from PyTorch: Tests/fixtures/tensors/make_torch.py made them.
-enum Fixture {
-    static func read(_ name: String, from file: String = #filePath) throws -> Value {
+public enum Fixture {
+    public static func read(_ name: String, from file: String = #filePath) throws -> Value {
         try JSON.read(Path.parent(Path.parent(file)) + "/fixtures/tensors/" + name)
     }
 }
 
 extension Value {
-    var array: [Value] {
+    public var array: [Value] {
         if case .array(let items) = self { return items }
         return []
     }
 
-    var text: String {
+    public var text: String {
         if case .string(let text) = self { return text }
         return ""
     }
 
-    var number: Double {
+    public var number: Double {
         switch self {
         case .int(let value): Double(value)
         case .double(let value): value
@@ -28,14 +30,14 @@ extension Value {
         }
     }
 
-    var ints: [Int] { array.map { Int($0.number) } }
+    public var ints: [Int] { array.map { Int($0.number) } }
 
-    func tensor() throws -> Tensor {
+    public func tensor() throws -> Tensor {
         try Tensor(shape: self["shape"]!.ints, values: self["values"]!.array.map { Float($0.number) })
     }
 
     /// `{dense, parts: [{offsets, codes, values, width}]}`
-    func featureMatrix() throws -> FeatureMatrix {
+    public func featureMatrix() throws -> FeatureMatrix {
         let parts = self["parts"]!.array.map { part in
             FeatureMatrix.Part(
                 offsets: Buffer(part["offsets"]!.ints.map { Int64($0) }),
@@ -48,7 +50,7 @@ extension Value {
 
 extension Tensor {
     /// The greatest difference, relative above 1; infinite when shapes differ.
-    func distance(to other: Tensor) -> Double {
+    public func distance(to other: Tensor) -> Double {
         guard shape == other.shape else { return .infinity }
         return zip(values, other.values).reduce(0) { worst, pair in
             let difference = Double(Swift.abs(pair.0 - pair.1)) / Swift.max(1, Double(Swift.abs(pair.1)))
