@@ -126,7 +126,7 @@ local function load_all()
     if entries then return end
     entries, names = {}, {}
     for _, path in ipairs(tt.carried()) do
-        if path:match("^lua/meta/.*%.lua$") or path:match("^lua/tt/.*%.lua$") then read(tt.carried(path)) end
+        if path:match("^lua/meta/.*%.lua$") or path:match("^lua/tt/[^/]*%.lua$") then read(tt.carried(path)) end
     end
 end
 

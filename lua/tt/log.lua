@@ -44,7 +44,8 @@ end
 
 -- A value as JSON can hold it, with secrets hidden. A log line never fails because of what is in it.
 local function plain(name, value, depth)
-    if name and secrets.is_secret(name) and type(value) ~= "boolean" and type(value) ~= "nil" then return "***" end
+    local hides = type(name) == "string" and secrets.is_secret(name)
+    if hides and type(value) ~= "boolean" and type(value) ~= "nil" then return "***" end
     local kind = type(value)
     if kind == "string" then return valid(log.masked(value)) end
     if kind == "boolean" or value == json.null then return value end

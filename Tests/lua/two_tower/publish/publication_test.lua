@@ -371,8 +371,7 @@ remote("verify finds what a reader would stumble over", function(project, bucket
     -- A manifest that lists the files as they are does not make them fit together.
     local copy = copy_of("one")
     fs.copy(inside("two/user_tower.onnx"), copy .. "/user_tower.onnx")
-    json.write(copy .. "/manifest.json", { model_version = "mixed", files = manifest.build(copy),
-        model_meta = json.read(copy .. "/model_meta.json") })
+    manifest.write(copy, json.read(copy .. "/model_meta.json"), { version = "mixed", commit_sha = "" })
     for _, file in ipairs(fs.list(copy)) do
         bucket:upload("two-tower/v3/mixed/" .. file, { file = copy .. "/" .. file,
             content_type = targets.content_type(file) })

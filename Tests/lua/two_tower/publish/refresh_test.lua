@@ -1,6 +1,7 @@
 -- `current/` against the development server: how it is brought to a version, and what readers meet meanwhile.
 local fs = require "tt.fs"
 local hash = require "tt.hash"
+local manifest = require "two_tower.bundle.manifest"
 local publication = require "two_tower.publish.publication"
 local public_view = require "two_tower.publish.public_view"
 local supabase = require "tt.supabase"
@@ -268,7 +269,7 @@ remote("what readers still get is waited for, what another publisher wrote is no
     t.equal(server:fired(), { 2 })
     t.ok(lines():find("waiting for caches on the way", 1, true), lines())
     t.equal(state(bucket), { "one", "nothing", "one" })
-    local _, files = targets.read_manifest(fs.read(inside("two/manifest.json")), "two")
+    local _, files = manifest.parse(fs.read(inside("two/manifest.json")), "two")
     local target <close> = targets.open { project = project }
     local pointer = { files[#files] }
     local before = hash.sha256_file(inside("one/manifest.json"))
