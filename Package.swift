@@ -6,19 +6,10 @@ func library(_ name: String, _ pkgConfig: String, _ package: String) -> Target {
     .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
 }
 
-// Where every row of a table passes, checks of exclusive access cost as much as the work itself. Debug builds keep them.
-let unchecked: [SwiftSetting] = [
-    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
-]
-
-// Without optimisation a kernel takes fifty times as long, and tests would not see the code that is shipped.
-let optimized: [CSetting] = [.unsafeFlags(["-O2"], .when(configuration: .debug))]
-
 // Target names are the rooms of docs/architecture.md; every arrow points up this list.
 let targets: [Target] = [
     library("CLua", "lua5.4", "liblua5.4-dev"),
     library("CSQLite", "sqlite3", "libsqlite3-dev"),
-    library("CJansson", "jansson", "libjansson-dev"),
     library("CCrypto", "libcrypto", "libssl-dev"),
     library("CEdit", "libedit", "libedit-dev"),
     library("CYAML", "yaml-0.1", "libyaml-dev"),
@@ -28,23 +19,23 @@ let targets: [Target] = [
     library("CLZ4", "liblz4", "liblz4-dev"),
     .target(name: "CSystem"),
     .target(name: "CDigest"),
-    .target(name: "CMath", cSettings: optimized),
+    .target(name: "CMath"),
     .target(name: "CLuaBridge", dependencies: ["CLua", "CMath", "CSystem"]),
     .target(name: "CPostgres"),
     .target(name: "CCurl"),
     .target(name: "CCodecs", dependencies: ["CZlib", "CZstd", "CSnappy", "CLZ4"]),
-    .target(name: "CKernels", dependencies: ["CMath"], cSettings: optimized),
+    .target(name: "CKernels", dependencies: ["CMath"]),
     .target(name: "CCarried"),
 
     .target(name: "Base", dependencies: ["CSystem", "CDigest", "CMath", "CCrypto"]),
     .target(name: "Files", dependencies: ["Base", "CSystem"]),
-    .target(name: "JSON", dependencies: ["Base", "Files", "CJansson"]),
+    .target(name: "JSON", dependencies: ["Base", "Files"]),
     .target(name: "YAML", dependencies: ["Base", "Files", "CYAML"]),
-    .target(name: "Frames", dependencies: ["Base", "Files", "JSON", "CMath"], swiftSettings: unchecked),
+    .target(name: "Frames", dependencies: ["Base", "Files", "JSON", "CMath"]),
     .target(name: "Tensors", dependencies: ["Base", "CKernels"]),
-    .target(name: "SQL", dependencies: ["Base", "JSON", "Frames", "CPostgres", "CSQLite"], swiftSettings: unchecked),
+    .target(name: "SQL", dependencies: ["Base", "JSON", "Frames", "CPostgres", "CSQLite"]),
     .target(name: "Parquet", dependencies: ["Base", "Files", "Frames", "CCodecs"]),
-    .target(name: "Features", dependencies: ["Base", "Frames", "Tensors"], swiftSettings: unchecked),
+    .target(name: "Features", dependencies: ["Base", "Frames", "Tensors"]),
     .target(name: "Networks", dependencies: ["Base", "Tensors", "CKernels"]),
     .target(name: "Training", dependencies: ["Base", "Tensors", "Networks", "CKernels"]),
     .target(name: "Checkpoints", dependencies: ["Base", "Files", "JSON", "Tensors", "CZlib"]),
@@ -89,9 +80,12 @@ let tests: [Target] = tested.filter(chosen.contains).map { name in
 let support = Target.target(
     name: "TestSupport", dependencies: ["Base", "Files", "JSON", "Tensors"], path: "Tests/TestSupport")
 
+// What stands alone: data frames; Parquet files read and written; checkpoints that PyTorch reads and writes.
+let libraries: [Product] = ["Frames", "Parquet", "Checkpoints"].map { .library(name: $0, targets: [$0]) }
+
 let package = Package(
     name: "tt",
-    products: [.executable(name: "tt", targets: ["tt"])],
+    products: [.executable(name: "tt", targets: ["tt"])] + libraries,
     targets: targets + [support] + tests,
     swiftLanguageModes: [.v6]
 )

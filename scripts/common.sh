@@ -3,7 +3,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 tt=${TT-"$root/.build/release/tt"}
 
-build_packages="pkg-config liblua5.4-dev libpq-dev libcurl4-openssl-dev libsqlite3-dev libjansson-dev
+build_packages="pkg-config liblua5.4-dev libpq-dev libcurl4-openssl-dev libsqlite3-dev
     libssl-dev libyaml-dev libedit-dev zlib1g-dev libzstd-dev libsnappy-dev liblz4-dev"
 
 say() { printf '\n== %s\n' "$*"; }
@@ -41,6 +41,10 @@ require_swift() {
         "Get it from https://www.swift.org/install/linux (choose your Debian or Ubuntu release), for example with swiftly," \
         "then start this script again."
 }
+
+# How debug builds treat C. Without optimisation a kernel takes fifty times as long, and tests would not see the code that
+# is shipped. The package itself asks for no such flags, which would forbid to use it as a dependency.
+debug_flags="-Xcc -O2"
 
 # Leaves a release build in $tt; with TT set to a program that is already built, that one is used as it is.
 build_release() {

@@ -1,9 +1,12 @@
-/// A fixed-size block of plain elements, shared by reference and not changed once it has been handed on.
+/// A fixed-size block of plain elements, shared by reference and not changed once it has been handed on. Weights are the
+/// exception: each change of theirs counts in `version`.
 ///
 /// Columns, tensors and readers pass these around instead of copying arrays. Elements must be trivial types.
 public final class Buffer<Element>: @unchecked Sendable {
     public let pointer: UnsafeMutablePointer<Element>
     public let count: Int
+    /// How often the elements were changed in place since the buffer was handed on.
+    public var version = 0
     /// Takes the memory back; nil for memory of our own.
     @usableFromInline let release: Release?
 

@@ -56,7 +56,7 @@ public enum Secrets {
     // MARK: Any text
 
     /// `text`, UTF-8 or not, without what was concealed, without the passwords of URLs and of connection strings (`password=`), and
-    /// without the keys that Supabase makes (`eyJ….….…`, `sb_secret_…`). Takes time in the length of the text alone.
+    /// without API keys (`eyJ….….…`, `sb_secret_…`). Takes time in the length of the text alone.
     public static func hide(in text: [UInt8]) -> [UInt8] {
         var bytes = text
         for word in known.withLock({ $0.sorted { $0.utf8.count > $1.utf8.count } }) {

@@ -21,8 +21,8 @@ public enum UTF8Check {
         return true
     }
 
-    /// The length of the well-formed sequence of two to four bytes at `start`, of which `available` can be read; 0 when it
-    /// is ill-formed (Unicode, table 3-7: nothing overlong, no surrogates, nothing above U+10FFFF).
+    /// The length of the well-formed sequence of two to four bytes at `start`, of which `available` can be read; 0 when
+    /// it is ill-formed (Unicode, table 3-7: nothing overlong, no surrogates, nothing above U+10FFFF).
     @inlinable @inline(__always)
     public static func sequenceLength(_ start: UnsafePointer<UInt8>, _ available: Int) -> Int {
         @inline(__always) func follows(_ index: Int, _ low: UInt8 = 0x80, _ high: UInt8 = 0xBF) -> Bool {

@@ -3,12 +3,12 @@
 #include "functions.h"
 
 #define BINARY(expression)                                                                                             \
-    if (step_a && step_b) {                                                                                            \
+    if (stride_a && stride_b) {                                                                                        \
         for (long i = 0; i < n; i++) { float x = a[i], y = b[i]; out[i] = (expression); }                              \
-    } else if (step_a) {                                                                                               \
+    } else if (stride_a) {                                                                                             \
         float y = b[0];                                                                                                \
         for (long i = 0; i < n; i++) { float x = a[i]; out[i] = (expression); }                                        \
-    } else if (step_b) {                                                                                               \
+    } else if (stride_b) {                                                                                             \
         float x = a[0];                                                                                                \
         for (long i = 0; i < n; i++) { float y = b[i]; out[i] = (expression); }                                        \
     } else {                                                                                                           \
@@ -18,8 +18,8 @@
     break
 
 TT_KERNEL(void, tt_binary,
-          (enum tt_binary_op op, float *out, const float *a, long step_a, const float *b, long step_b, long n),
-          (op, out, a, step_a, b, step_b, n)) {
+          (enum tt_binary_op op, float *out, const float *a, long stride_a, const float *b, long stride_b, long n),
+          (op, out, a, stride_a, b, stride_b, n)) {
     switch (op) {
     case TT_ADD: BINARY(x + y);
     case TT_SUBTRACT: BINARY(x - y);
@@ -32,11 +32,11 @@ TT_KERNEL(void, tt_binary,
 }
 
 TT_KERNEL(void, tt_divide_backward,
-          (float *out, const float *g, const float *a, long step_a, const float *b, long step_b, long n),
-          (out, g, a, step_a, b, step_b, n)) {
+          (float *out, const float *g, const float *a, long stride_a, const float *b, long stride_b, long n),
+          (out, g, a, stride_a, b, stride_b, n)) {
     for (long i = 0; i < n; i++) {
-        float y = b[i * step_b];
-        out[i] = -g[i] * a[i * step_a] / (y * y);
+        float y = b[i * stride_b];
+        out[i] = -g[i] * a[i * stride_a] / (y * y);
     }
 }
 
@@ -82,7 +82,7 @@ TT_KERNEL(void, tt_unary_backward,
     case TT_ABS: UNARY_BACKWARD(v > 0 ? 1.0f : (v < 0 ? -1.0f : 0.0f));
     case TT_POW:
         if (p == 2) { UNARY_BACKWARD(2 * v); }
-        if (p == 0) { UNARY_BACKWARD(0.0f); }  // also at 0, where p * 0^(p - 1) would be 0 * infinity
+        if (p == 0) { UNARY_BACKWARD(0.0f); }  // also at 0, where p * 0^(p - 1) is 0 * infinity
         UNARY_BACKWARD(p * (float)tt_pow(v, p - 1));
     case TT_CLAMP: UNARY_BACKWARD(v >= p && v <= q ? 1.0f : 0.0f);
     case TT_AFFINE: UNARY_BACKWARD(p);
@@ -101,8 +101,8 @@ TT_KERNEL(void, tt_fill, (float *x, float value, long n), (x, value, n)) {
     for (long i = 0; i < n; i++) x[i] = value;
 }
 
-// (outer, a, middle, b, inner) to (outer, b, middle, a, inner), in tiles so that both sides stay in cache.
-TT_KERNEL(void, tt_transpose,
+// In tiles, so that both sides stay in the cache.
+TT_KERNEL(void, tt_swap_axes,
           (float *restrict out, const float *restrict x, long outer, long a, long middle, long b, long inner),
           (out, x, outer, a, middle, b, inner)) {
     enum { TILE = 32 };

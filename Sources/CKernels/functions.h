@@ -1,7 +1,6 @@
-// exp, log, tanh and the like of sixteen floats, with the same bits in every set of kernels and on every processor: only
-// steps that every processor rounds alike, and no multiply-adds. Errors are at most two units in the last place, which
-// Tests/TensorsTests measures. Vectors go by address, since one may not cross a function border between differently compiled
-// kernels.
+// exp, log, tanh and sigmoid of sixteen floats, with the same bits in every set of kernels and on every processor: only
+// correctly rounded operations, and no FMA. Errors are at most 2 ULP, which Tests/TensorsTests measures. Vectors are
+// passed by address, as in vectors.h.
 #pragma once
 #include "vectors.h"
 #include <math.h>
@@ -14,13 +13,13 @@
 // e^x = 2^n e^r, |r| <= ln 2 / 2. The polynomial is that of Cephes (Moshier, expf.c).
 TT_INLINE void exp16(f16 *y, const f16 *x) {
     f16 v = *x;
-    // Beyond these the result is infinite, or zero; NaN passes.
+    // Beyond these the result is infinite or zero; NaN propagates.
     v = SELECT(v > 89.0f, SPLAT(89.0f), v);
     v = SELECT(v < -105.0f, SPLAT(-105.0f), v);
-    // Adding 1.5 * 2^23 rounds to an integer, which stands in the lowest bits.
+    // Adding 1.5 * 2^23 rounds to an integer, held in the lowest bits.
     f16 shifted = v * 1.44269504088896341f + 12582912.0f, whole = shifted - 12582912.0f;
     i16 n = (i16)shifted - 0x4b400000;
-    // ln 2 in two parts, of which the first has so few bits that its product is exact.
+    // ln 2 in two parts, the first so short that its product is exact (Cody and Waite).
     f16 r = (v - whole * 0.693359375f) + whole * 2.12194440e-4f;
     f16 p = SPLAT(1.9875691500e-4f);
     p = p * r + 1.3981999507e-3f;
@@ -29,13 +28,13 @@ TT_INLINE void exp16(f16 *y, const f16 *x) {
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = (p * (r * r) + r) + 1.0f;
-    // In two steps, since 2^n alone may not be a float.
+    // In two steps: 2^n alone may overflow.
     i16 half = n >> 1;
     *y = (p * POWER_OF_TWO(half)) * POWER_OF_TWO(n - half);
 }
 
-// log of x = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2): with s = f / (2 + f), log(1 + f) = 2 atanh(s). The polynomial is
-// that of FreeBSD (e_logf.c).
+// log of x = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2): with s = f / (2 + f), log(1 + f) = 2 atanh(s). The polynomial
+// is that of FreeBSD (e_logf.c).
 TT_INLINE void log16(f16 *y, const f16 *x) {
     f16 v = *x;
     i16 small = v < 1.17549435e-38f;
@@ -52,7 +51,7 @@ TT_INLINE void log16(f16 *y, const f16 *x) {
     *y = SELECT(v >= 0.0f, r, SPLAT(NAN));
 }
 
-// log(1 + x) for 0 <= x <= 1: what 1 + x loses is added.
+// log(1 + x) for 0 <= x <= 1, corrected for the rounding error of 1 + x.
 TT_INLINE void log1p16(f16 *y, const f16 *x) {
     f16 u = *x + 1.0f, l;
     log16(&l, &u);
@@ -71,7 +70,7 @@ TT_INLINE void sigmoid16(f16 *y, const f16 *x) {
     *y = SELECT(*x >= 0.0f, SPLAT(1.0f), e) / (e + 1.0f);
 }
 
-// (1 - e) / (1 + e) with e = exp(-2 |x|); near zero, where that loses bits, the polynomial of Cephes (tanhf.c).
+// (1 - e) / (1 + e) with e = exp(-2 |x|); near zero, where that cancels, the polynomial of Cephes (tanhf.c).
 TT_INLINE void tanh16(f16 *y, const f16 *x) {
     f16 v = *x, twice = v * 2.0f, e, z = v * v;
     exp_of_minus_abs16(&e, &twice);
@@ -86,8 +85,8 @@ TT_INLINE void tanh16(f16 *y, const f16 *x) {
     *y = SELECT((f16)((u16)v & 0x7fffffffu) < 0.625f, near, far);
 }
 
-// Runs `statement` with x16 and g16 for each sixteen elements of x and g and stores y16; the last ones in a vector of their
-// own, so that an element's bits do not depend on its place.
+// Runs `statement` for each sixteen elements of x and g, in x16 and g16, and stores y16. The tail runs in a padded
+// vector, so that an element's bits do not depend on its index.
 #define EACH16(y, x, g, n, statement)                                                                                  \
     for (long i_ = 0; i_ < (n); i_ += LANES) {                                                                         \
         f16 x16, g16, y16;                                                                                             \

@@ -1,7 +1,7 @@
 #include "CKernels.h"
 #include "functions.h"
 
-// Terms are added in double, in the order of the elements.
+// Terms are summed in double, in the order of the elements.
 TT_KERNEL(float, tt_bce, (const float *x, const float *y, long n), (x, y, n)) {
     double total = 0;
     for (long i = 0; i < n; i += LANES) {

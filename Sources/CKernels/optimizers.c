@@ -4,8 +4,8 @@
 #include <xmmintrin.h>
 #endif
 
-// Moments of weights that see no gradient decay into subnormal numbers, where arithmetic is many times slower and the
-// update is zero anyway: the optimizers count them as zero.
+// Moments of weights without gradients decay into subnormal numbers, where arithmetic is many times slower and the
+// update is zero anyway: the optimizers flush them to zero.
 TT_INLINE unsigned flush_subnormals(void) {
 #if defined(__x86_64__)
     unsigned before = _mm_getcsr();
@@ -16,7 +16,7 @@ TT_INLINE unsigned flush_subnormals(void) {
 #endif
 }
 
-TT_INLINE void restore(unsigned before) {
+TT_INLINE void restore_subnormals(unsigned before) {
 #if defined(__x86_64__)
     _mm_setcsr(before);
 #else
@@ -24,29 +24,29 @@ TT_INLINE void restore(unsigned before) {
 #endif
 }
 
-// All four blocks come from far away, faster when they are asked for early. Sixteen elements are a line of the cache.
-enum { AHEAD = 8 * LANES };
+// All four arrays come from main memory. Sixteen elements are a cache line.
+enum { PREFETCH_DISTANCE = 8 * LANES };
 
 // The order of operations is PyTorch's: decay, first moment by interpolation, second moment, quotient.
 #define ADAM(g, weight, first, second, root)                                                                           \
     do {                                                                                                               \
         __typeof__(root) gradient = (g)*a.gradient_scale + a.l2 * (weight);                                            \
-        (first) = (first) + (gradient - (first)) * a.take1;                                                            \
-        (second) = (second)*a.beta2 + gradient * gradient * a.take2;                                                   \
+        (first) = (first) + (gradient - (first)) * a.one_minus_beta1;                                                  \
+        (second) = (second)*a.beta2 + gradient * gradient * a.one_minus_beta2;                                         \
         (root) = __builtin_elementwise_sqrt(second) * inverse_root + a.eps;                                            \
-        (weight) = (weight)*a.keep - a.step_size * ((first) / (root));                                                 \
+        (weight) = (weight)*a.decay - a.step_size * ((first) / (root));                                                \
     } while (0)
 
 TT_LOCAL_KERNEL(void, adam,
                 (float *restrict p, const float *restrict g, float *restrict m, float *restrict v, long n, tt_adam a),
                 (p, g, m, v, n, a)) {
-    float inverse_root = 1 / a.correction2_root;
+    float inverse_root = 1 / a.bias_correction2_sqrt;
     long i = 0;
     for (; i + LANES <= n; i += LANES) {
-        __builtin_prefetch(p + i + AHEAD, 1);
-        __builtin_prefetch(g + i + AHEAD);
-        __builtin_prefetch(m + i + AHEAD, 1);
-        __builtin_prefetch(v + i + AHEAD, 1);
+        __builtin_prefetch(p + i + PREFETCH_DISTANCE, 1);
+        __builtin_prefetch(g + i + PREFETCH_DISTANCE);
+        __builtin_prefetch(m + i + PREFETCH_DISTANCE, 1);
+        __builtin_prefetch(v + i + PREFETCH_DISTANCE, 1);
         f16 weight = LOAD(p + i), first = LOAD(m + i), second = LOAD(v + i), root;
         ADAM(LOAD(g + i), weight, first, second, root);
         STORE(m + i, first);
@@ -62,7 +62,7 @@ TT_LOCAL_KERNEL(void, adam,
 void tt_adam_step(float *p, const float *g, float *m, float *v, long n, tt_adam a) {
     unsigned before = flush_subnormals();
     adam(p, g, m, v, n, a);
-    restore(before);
+    restore_subnormals(before);
 }
 
 TT_LOCAL_KERNEL(void, sgd, (float *restrict p, const float *restrict g, float *restrict buffer, long n, tt_sgd s),
@@ -71,17 +71,17 @@ TT_LOCAL_KERNEL(void, sgd, (float *restrict p, const float *restrict g, float *r
         for (long i = 0; i < n; i++) p[i] -= s.lr * (g[i] * s.gradient_scale + s.l2 * p[i]);
         return;
     }
-    float keep = s.first ? 0 : s.momentum;
+    float momentum = s.first ? 0 : s.momentum;
     for (long i = 0; i < n; i++) {
         float d = g[i] * s.gradient_scale + s.l2 * p[i];
-        float moved = s.first ? d : keep * buffer[i] + d;
-        buffer[i] = moved;
-        p[i] -= s.lr * (s.nesterov ? d + s.momentum * moved : moved);
+        float velocity = s.first ? d : momentum * buffer[i] + d;
+        buffer[i] = velocity;
+        p[i] -= s.lr * (s.nesterov ? d + s.momentum * velocity : velocity);
     }
 }
 
 void tt_sgd_step(float *p, const float *g, float *buffer, long n, tt_sgd s) {
     unsigned before = flush_subnormals();
     sgd(p, g, buffer, n, s);
-    restore(before);
+    restore_subnormals(before);
 }

@@ -10,7 +10,7 @@ static const char *const names[] = {[TT_PORTABLE] = "portable", [TT_AVX2] = "avx
 
 const char *tt_kernel_set_name(void) { return names[tt_kernel_set]; }
 
-// Here rather than with the first kernel: a wrong choice ends the program before it has done anything.
+// At start-up rather than at the first kernel: an invalid choice ends the program before it has done anything.
 __attribute__((constructor)) static void choose(void) {
     int best = TT_PORTABLE;
 #if defined(__x86_64__)
@@ -19,20 +19,20 @@ __attribute__((constructor)) static void choose(void) {
     if (__builtin_cpu_supports("x86-64-v4")) best = TT_AVX512;
 #endif
     tt_kernel_set = best;
-    const char *wanted = getenv("TT_KERNELS");
-    if (!wanted || !*wanted) return;
+    const char *requested = getenv("TT_KERNELS");
+    if (!requested || !*requested) return;
     for (int set = TT_PORTABLE; set <= TT_AVX512; set++) {
-        if (strcmp(wanted, names[set]) != 0) continue;
+        if (strcmp(requested, names[set]) != 0) continue;
         if (set > best) {
             fprintf(stderr,
                     "tt: TT_KERNELS is '%s', but this processor has no such instructions; the best it runs is '%s'\n",
-                    wanted, names[best]);
+                    requested, names[best]);
             exit(2);
         }
         tt_kernel_set = set;
         return;
     }
     fprintf(stderr, "tt: TT_KERNELS is '%s'; it may be 'avx512', 'avx2', 'portable', or unset for the best of them\n",
-            wanted);
+            requested);
     exit(2);
 }

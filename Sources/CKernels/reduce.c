@@ -2,7 +2,7 @@
 #include "vectors.h"
 #include <math.h>
 
-// Blocks of 4096 in sixteen float lanes, blocks together in double: as accurate as needed, and always the same order.
+// Blocks of 4096 are summed in sixteen float lanes, the blocks in double: accurate enough, in a fixed order.
 TT_KERNEL(float, tt_sum, (const float *x, long n), (x, n)) {
     double total = 0;
     long i = 0;
@@ -18,7 +18,7 @@ TT_KERNEL(float, tt_sum, (const float *x, long n), (x, n)) {
     return (float)total;
 }
 
-// In double: a gradient of 1e20 is finite, and so must be its norm.
+// In double: a gradient of 1e20 is finite, so its norm must be too.
 TT_KERNEL(double, tt_sum_squares, (const float *x, long n), (x, n)) {
     double lanes[LANES] = {0};
     long i = 0;
@@ -67,18 +67,18 @@ void tt_sum_middle(float *out, const float *x, long outer, long n, long inner) {
     }
 }
 
-void tt_max_middle(float *out, int32_t *at, const float *x, long outer, long n, long inner) {
+void tt_max_middle(float *out, int32_t *indices, const float *x, long outer, long n, long inner) {
     for (long o = 0; o < outer; o++)
         for (long i = 0; i < inner; i++) {
             const float *first = x + o * n * inner + i;
             float best = first[0];
-            long where = 0;
+            long index = 0;
             for (long k = 1; k < n; k++) {
                 float v = first[k * inner];
-                if (v > best || (isnan(v) && !isnan(best))) { best = v; where = k; }
+                if (v > best || (isnan(v) && !isnan(best))) { best = v; index = k; }
             }
             out[o * inner + i] = best;
-            at[o * inner + i] = (int32_t)where;
+            indices[o * inner + i] = (int32_t)index;
         }
 }
 

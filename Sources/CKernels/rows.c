@@ -42,31 +42,31 @@ TT_KERNEL(void, tt_scale_rows, (float *restrict out, const float *restrict g, co
 }
 
 TT_KERNEL(void, tt_normalize_rows,
-          (float *restrict y, float *restrict norms, const float *restrict x, long n, long d, float floor),
-          (y, norms, x, n, d, floor)) {
+          (float *restrict y, float *restrict norms, const float *restrict x, long n, long d, float eps),
+          (y, norms, x, n, d, eps)) {
     for (long i = 0; i < n; i++) {
         const float *row = x + i * d;
         float square;
         DOT(row, row, d, square);
         float norm = __builtin_sqrtf(square);
-        if (norm < floor) norm = floor;
+        if (norm < eps) norm = eps;
         norms[i] = norm;
         for (long j = 0; j < d; j++) y[i * d + j] = row[j] / norm;
     }
 }
 
-// Above the floor dx = (g - y (y . g)) / norm; at the floor the denominator is a constant.
+// dx = (g - y (y . g)) / norm; where the norm is clamped to eps it is a constant, dx = g / eps.
 TT_KERNEL(void, tt_normalize_rows_backward,
           (float *restrict dx, const float *restrict g, const float *restrict y, const float *restrict norms, long n,
-           long d, float floor),
-          (dx, g, y, norms, n, d, floor)) {
+           long d, float eps),
+          (dx, g, y, norms, n, d, eps)) {
     for (long i = 0; i < n; i++) {
         const float *gi = g + i * d, *yi = y + i * d;
-        float along;
-        DOT(gi, yi, d, along);
-        if (norms[i] <= floor) along = 0;
+        float dot;
+        DOT(gi, yi, d, dot);
+        if (norms[i] <= eps) dot = 0;
         float inverse = 1 / norms[i];
-        for (long j = 0; j < d; j++) dx[i * d + j] = (gi[j] - yi[j] * along) * inverse;
+        for (long j = 0; j < d; j++) dx[i * d + j] = (gi[j] - yi[j] * dot) * inverse;
     }
 }
 
@@ -109,9 +109,9 @@ TT_KERNEL(void, tt_softmax_rows_backward, (float *dx, const float *g, const floa
                 y16 = g16 - y16 * total;
             })
         } else {
-            float along;
-            DOT(gi, yi, d, along);
-            for (long j = 0; j < d; j++) to[j] = yi[j] * (gi[j] - along);
+            float dot;
+            DOT(gi, yi, d, dot);
+            for (long j = 0; j < d; j++) to[j] = yi[j] * (gi[j] - dot);
         }
     }
 }

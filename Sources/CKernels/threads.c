@@ -7,9 +7,9 @@
 #include <time.h>
 #include <unistd.h>
 
-// Workers start once and wait; a job is a counter that everybody draws from. The caller takes part in its job, then
-// withdraws the tickets nobody took. Jobs may be opened inside jobs: whoever waits, a worker for work or a caller for its
-// helpers, takes a ticket of the newest job that has one.
+// A thread pool with work helping. A job is a shared counter of task indices; its tickets limit how many workers join
+// it. The caller runs tasks of its own job, then withdraws the unused tickets. Jobs may nest: every waiting thread, an
+// idle worker or a caller whose workers are not done, takes a ticket of the newest job that has one.
 enum { MAX_WORKERS = 255 };
 
 typedef struct job {
@@ -18,8 +18,8 @@ typedef struct job {
     long count;
     int threads;
     atomic_long next;
-    int tickets;         // how many may still join
-    atomic_int helpers;  // how many have joined and not left
+    int tickets;         // helpers that may still join
+    atomic_int helpers;  // threads now working on it
     struct job *below;   // opened before this one
 } job;
 
@@ -33,7 +33,7 @@ static struct {
 
 static _Thread_local bool inside;
 
-// What a thread waits for beside a ticket: its helpers, if it opened a job.
+// Whether all helpers of a thread's own job, if it opened one, have left.
 static bool is_over(job *own) { return own && atomic_load_explicit(&own->helpers, memory_order_acquire) == 0; }
 
 static void drain(job *from, job *own) {
@@ -41,7 +41,7 @@ static void drain(job *from, job *own) {
     while (!is_over(own) && (index = atomic_fetch_add(&from->next, 1)) < from->count) from->task(from->context, index);
 }
 
-// Joins the newest job that wants it. The lock is held on entry and on return.
+// Joins the newest job that takes helpers. The lock is held on entry and on return.
 static bool help(job *own) {
     job *from = pool.open;
     while (from && (from->tickets == 0 || pool.busy >= from->threads)) from = from->below;
@@ -58,8 +58,8 @@ static bool help(job *own) {
     return true;
 }
 
-// Looks out for 100 microseconds, about what a wake-up takes on a virtual machine: most jobs of a training step come that
-// close together.
+// Spins for 100 microseconds, about the time of a wake-up on a virtual machine: in a training step the next job mostly
+// comes sooner.
 static void spin(job *own) {
     struct timespec start, now;
     clock_gettime(CLOCK_MONOTONIC, &start);
@@ -74,7 +74,8 @@ static void spin(job *own) {
     } while ((now.tv_sec - start.tv_sec) * 1000000000L + now.tv_nsec - start.tv_nsec < 100000);
 }
 
-// Helps others until the helpers of `own` are gone; forever without one. The lock is held on entry and on return.
+// Works on other jobs until the helpers of `own` have left; forever without `own`. The lock is held on entry and on
+// return.
 static void wait_helping(job *own) {
     while (!is_over(own)) {
         if (help(own)) continue;
@@ -93,12 +94,12 @@ static void *work(void *unused) {
     return 0;
 }
 
-// Signals stay with the thread that runs the script.
-static void start_workers(int wanted) {
+// Workers block signals: the thread that runs the script handles them.
+static void start_workers(int target) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (pool.workers < wanted && pool.workers < MAX_WORKERS) {
+    while (pool.workers < target && pool.workers < MAX_WORKERS) {
         pthread_t thread;
         pthread_attr_t attributes;
         pthread_attr_init(&attributes);
@@ -106,7 +107,7 @@ static void start_workers(int wanted) {
         pthread_attr_setstacksize(&attributes, 8 << 20);
         int failure = pthread_create(&thread, &attributes, work, 0);
         pthread_attr_destroy(&attributes);
-        if (failure) break;  // fewer workers do the same work
+        if (failure) break;  // fewer workers do
         pool.workers++;
     }
     pthread_sigmask(SIG_SETMASK, &before, 0);
@@ -162,5 +163,7 @@ static _Thread_local int no_grad;
 int tt_no_grad_depth(void) { return no_grad; }
 void tt_no_grad_add(int change) { no_grad += change; }
 
-static atomic_ullong order;
-uint64_t tt_next_order(void) { return atomic_fetch_add_explicit(&order, 1, memory_order_relaxed) + 1; }
+static atomic_ullong sequence_number;
+uint64_t tt_next_sequence_number(void) {
+    return atomic_fetch_add_explicit(&sequence_number, 1, memory_order_relaxed) + 1;
+}

@@ -1,4 +1,4 @@
-// Sixteen lanes at a time, whatever the processor: the compiler splits them as it must, the order of sums stays.
+// Vectors of sixteen lanes on every processor: the compiler splits them, and the order of sums stays.
 #pragma once
 #include <stdint.h>
 #include <string.h>
@@ -7,12 +7,12 @@
 
 #define TT_INLINE static inline __attribute__((always_inline))
 
-// Sets of kernels, by the instructions they are compiled for; a processor runs those below its own. The one in use:
+// Sets of kernels by instruction set, each a superset of the one before; tt_kernel_set is the one in use.
 enum tt_kernel_sets { TT_PORTABLE, TT_AVX2, TT_AVX512 };
 extern int tt_kernel_set;
 
-// TT_KERNEL(result, name, (parameters), (arguments)) { body }: a function whose body is compiled once for each set, which
-// it finds in `set`.
+// TT_KERNEL(result, name, (parameters), (arguments)) { body }: a function whose body is compiled once for each set, its
+// constant `set`.
 #define TT_KERNEL(...) TT_VERSIONS(, __VA_ARGS__)
 #define TT_LOCAL_KERNEL(...) TT_VERSIONS(static, __VA_ARGS__)
 #define TT_LIST(...) __VA_ARGS__
@@ -55,9 +55,9 @@ enum { LANES = 16 };
 #define STORE(p, value) (*(f16u *)(p) = (value))
 #define SPLAT(v) ((f16){(v), (v), (v), (v), (v), (v), (v), (v), (v), (v), (v), (v), (v), (v), (v), (v)})
 
-// sum += a * b, rounded once as every set must: a sum of products then has the same bits in each of them. What follows
-// are macros, or takes vectors by address, since a vector may not cross a function border between differently compiled
-// kernels.
+// sum += a * b, rounded once (fused) in every set, so that sums of products have the same bits in all of them. Helpers
+// are macros or take vectors by address: vectors cannot be passed by value between functions of different instruction
+// sets.
 #define MULTIPLY_ADD(sum, a, b)                                                                                        \
     do {                                                                                                               \
         f16 a_ = (a), b_ = (b);                                                                                        \
@@ -65,9 +65,9 @@ enum { LANES = 16 };
     } while (0)
 
 #if defined(__x86_64__)
-// For processors without the instruction. The product of two floats is exact in double; their sum is rounded to odd there,
-// after which rounding to float gives what a single rounding would (Boldo and Melquiond, "Emulation of FMA and correctly
-// rounded sums", 2008).
+// FMA for processors without the instruction. The product of two floats is exact in double; the sum is rounded to odd
+// in double, after which rounding to float equals a single rounding (Boldo and Melquiond, "Emulation of FMA and
+// correctly rounded sums", 2008).
 #define MULTIPLY_ADD_HALF(sum, a, b)                                                                                   \
     ({                                                                                                                 \
         d8 p_ = __builtin_convertvector((a), d8) * __builtin_convertvector((b), d8);                                   \
@@ -93,7 +93,7 @@ TT_INLINE void multiply_add(const int set, f16 *sum, const f16 *a, const f16 *b)
     *sum = __builtin_elementwise_fma(*a, *b, *sum);
 }
 
-// The sum of all lanes: halves upon each other.
+// The horizontal sum: halves are added pairwise.
 #define SUM_LANES(v, result)                                                                                           \
     do {                                                                                                               \
         f16 v16_ = (v);                                                                                                \

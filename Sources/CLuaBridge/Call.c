@@ -11,12 +11,23 @@ static void raise_if_over_limit(lua_State *L, tt_context *context) {
     lua_pop(L, 1);
 }
 
+// What Swift pushes without asking: plain data goes 200 levels deep, with three values for each.
+enum { ROOM_FOR_SWIFT = 700 };
+
 static int call_swift(lua_State *L) {
     tt_context *context = tt_context_of(L);
+    luaL_checkstack(L, ROOM_FOR_SWIFT, "too many arguments, or too many around the call");
     int function = (int)lua_tointeger(L, lua_upvalueindex(1));
+    unsigned interruptions = context->interruptions;
     context->swift_depth++;
     int answer = context->dispatch(L, function, context->host);
     context->swift_depth--;
+    if (context->interruptions != interruptions) {
+        // Whatever the function made of the one raised inside it.
+        lua_settop(L, 0);
+        tt_push_last_interruption(L);
+        return lua_error(L);
+    }
     if (answer == TT_RAISE) return lua_error(L);
     if (context->limit) raise_if_over_limit(L, context);
     if (context->loads_pending && context->swift_depth == 0) {
@@ -87,7 +98,12 @@ static int protect(lua_State *L, int arguments, int results, bool is_native) {
     int depth = context->swift_depth;
     context->swift_depth = 0;
     void *owner = context->profile && !is_native ? tt_profile_enter_lua(context) : NULL;
+    unsigned interruptions = context->interruptions;
     int status = lua_pcall(L, arguments, results, function);
+    if (status != LUA_OK && context->interruptions != interruptions) {
+        tt_find_interruption(L, interruptions);
+        status = LUA_ERRRUN;
+    }
     if (context->profile && !is_native) tt_profile_leave_lua(context, owner);
     context->swift_depth = depth;
     lua_remove(L, function);

@@ -1,7 +1,7 @@
 #include "CLuaBridge.h"
 
 // Lua's own coroutine.resume, wrap and close (lcorolib.c), which also keep the context's `running` right: hooks belong
-// to one coroutine, and Ctrl-C has to find the one that runs.
+// to one coroutine, and Ctrl-C has to find the one that runs. An interruption goes on to whoever resumed.
 
 static void enter(tt_context *context, lua_State *coroutine) {
     context->running = coroutine;
@@ -55,7 +55,14 @@ static int reset(lua_State *L, lua_State *coroutine) {
 
 static int coroutine_resume(lua_State *L) {
     lua_State *coroutine = check_coroutine(L);
+    unsigned interruptions = tt_context_of(L)->interruptions;
     int results = resume(L, coroutine, lua_gettop(L) - 1);
+    if (results < 0 && tt_find_interruption(L, interruptions)) {
+        tt_push_coroutine_traceback(L, coroutine);
+        tt_keep_traceback(L);
+        reset(L, coroutine);  // runs its pending __close, which nobody else will
+        return lua_error(L);
+    }
     lua_pushboolean(L, results >= 0);
     int count = results < 0 ? 1 : results;
     lua_insert(L, -count - 1);
@@ -64,6 +71,7 @@ static int coroutine_resume(lua_State *L) {
 
 static int wrapped(lua_State *L) {
     lua_State *coroutine = lua_tothread(L, lua_upvalueindex(1));
+    unsigned interruptions = tt_context_of(L)->interruptions;
     int results = resume(L, coroutine, lua_gettop(L));
     if (results >= 0) return results;
     int status = lua_status(coroutine);
@@ -73,6 +81,7 @@ static int wrapped(lua_State *L) {
         lua_replace(L, -2);
         status = reset(L, coroutine);  // runs its pending __close
         lua_xmove(coroutine, L, 1);
+        tt_find_interruption(L, interruptions);
     }
     if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
         luaL_where(L, 1);
@@ -102,13 +111,17 @@ static int coroutine_close(lua_State *L) {
     if (coroutine == L) state = "running";
     else if (lua_status(coroutine) == LUA_OK && lua_getstack(coroutine, 0, &info)) state = "normal";
     if (state) return luaL_error(L, "cannot close a %s coroutine", state);
+    unsigned interruptions = tt_context_of(L)->interruptions;
     if (reset(L, coroutine) == LUA_OK) {
         lua_pushboolean(L, true);
         return 1;
     }
     lua_pushboolean(L, false);
     lua_xmove(coroutine, L, 1);
-    return 2;
+    // It may have died of an interruption long ago; only a new one goes on.
+    if (tt_context_of(L)->interruptions == interruptions) return 2;
+    tt_push_last_interruption(L);
+    return lua_error(L);
 }
 
 void tt_setup_coroutines(lua_State *L) {

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE 1
-#include "CLuaBridge.h"
+#include "Hooks.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -274,13 +274,11 @@ void tt_profile_leave_lua(tt_context *context, void *owner) {
 
 static void sample_hook(lua_State *L, lua_Debug *info);
 
-static void unhook(tt_profile *profile) {
+void tt_profile_unhook(tt_profile *profile) {
     lua_State *L = profile->hooked;
     if (!L) return;
-    lua_Hook old = profile->old_hook;
-    int mask = profile->old_mask, count = profile->old_count;
     profile->hooked = NULL;
-    if (lua_gethook(L) == sample_hook) lua_sethook(L, old, mask, count);
+    if (lua_gethook(L) == sample_hook) lua_sethook(L, profile->old_hook, profile->old_mask, profile->old_count);
 }
 
 static int mask_of(int event) {
@@ -291,16 +289,19 @@ static int mask_of(int event) {
 
 static void sample_hook(lua_State *L, lua_Debug *info) {
     tt_profile *profile = active;
+    tt_context *context = tt_context_of(L);
     lua_Hook old = NULL;
     int old_mask = 0;
+    tt_hooks_begin(context);
     if (profile && profile->hooked == L) {
         old = profile->old_hook;
         old_mask = profile->old_mask;
-        unhook(profile);
-    } else {
-        lua_sethook(L, NULL, 0, 0);
+        tt_profile_unhook(profile);
+    } else if (lua_gethook(L) == sample_hook) {
+        lua_sethook(L, NULL, 0, 0);  // a coroutine made while the hook was set has a copy of it
     }
-    if (profile && profile->context == tt_context_of(L) && !profile->owner) {
+    tt_hooks_end(context);
+    if (profile && profile->context == context && !profile->owner) {
         int64_t time = now();
         settle(profile, time);
         profile->result.samples++;
@@ -317,14 +318,14 @@ static void on_tick(int signal) {
     tt_profile *profile = active;
     if (!profile || !pthread_equal(pthread_self(), profile->main)) return;
     tt_context *context = profile->context;
-    if (context->armed) return;
+    if (context->armed || context->changing) return;
     if (context->swift_depth || profile->owner) {
         __atomic_fetch_add(&profile->native_ticks, 1, __ATOMIC_RELAXED);
         return;
     }
     lua_State *L = context->running;
     if (lua_gethook(L) == sample_hook) return;
-    unhook(profile);
+    tt_profile_unhook(profile);
     profile->old_hook = lua_gethook(L);
     profile->old_mask = lua_gethookmask(L);
     profile->old_count = lua_gethookcount(L);
@@ -335,7 +336,10 @@ static void on_tick(int signal) {
 
 void tt_profile_follow(tt_context *context) {
     tt_profile *profile = context->profile;
-    if (profile->hooked && profile->hooked != context->running) unhook(profile);
+    if (!profile->hooked || profile->hooked == context->running) return;
+    tt_hooks_begin(context);
+    tt_profile_unhook(profile);
+    tt_hooks_end(context);
 }
 
 static void *tick(void *argument) {
@@ -401,7 +405,11 @@ const tt_profile_result *tt_profile_stop(tt_profile *profile, bool exiting) {
     profile->result.end = profile->mark;
     __atomic_store_n(&profile->stop, true, __ATOMIC_RELAXED);
     pthread_join(profile->ticker, NULL);
-    if (!exiting) unhook(profile);
+    if (!exiting) {
+        tt_hooks_begin(profile->context);
+        tt_profile_unhook(profile);
+        tt_hooks_end(profile->context);
+    }
     profile->context->dispatch = profile->dispatch;
     profile->context->profile = NULL;
     profile->result.unplaced = profile->lua + profile->short_calls;

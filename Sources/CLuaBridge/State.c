@@ -59,8 +59,19 @@ static bool warn_control(lua_State *L, const char *message, int to_continue) {
 
 static void warn_off(void *data, const char *message, int to_continue) { warn_control(data, message, to_continue); }
 
+static void warn_nothing(void *data, const char *message, int to_continue) {
+    (void)message;
+    if (!to_continue) lua_setwarnf(data, warn_on, data);
+}
+
 static void warn_on(void *data, const char *message, int to_continue) {
     if (warn_control(data, message, to_continue)) return;
+    tt_context *context = tt_context_of(data);
+    if (context->is_muted && to_continue && strcmp(message, "error in ") == 0) {
+        context->is_muted = false;
+        lua_setwarnf(data, warn_nothing, data);
+        return;
+    }
     fflush(stdout);
     fputs("tt: warning: ", stderr);
     lua_setwarnf(data, warn_rest, data);
@@ -71,6 +82,8 @@ static int setup(lua_State *L) {
     luaL_openlibs(L);
     tt_setup_coroutines(L);
     tt_setup_math(L);
+    tt_setup_protected(L);
+    tt_setup_interrupts(L);
     tt_setup_errors(L);
     return 0;
 }

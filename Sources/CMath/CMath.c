@@ -4,11 +4,11 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-// Additions, multiplications and divisions are rounded alike on all processors; nothing else takes part. The leading terms
-// of a series are added as long doubles, whose 64 bits leave one rounding, that of the result, to be seen.
+// Only additions, multiplications and divisions, which all processors round alike. The leading terms of a series are
+// added as long doubles, whose 64 bits make all roundings but the last negligible.
 
 static const long double LN2 = 0.69314718055994530941723212145817656808L;
-// The first part has so few bits that its product with an exponent is exact.
+// The first part is so short that its product with an exponent is exact.
 static const long double LN2_HIGH = 0x1.62e42fefa39efp-1L, LN2_LOW = 2.3190468138462995581e-17L;
 
 // log x for x = 2^k (1 + f) > 0 with sqrt(1/2) <= 1 + f < sqrt(2). With s = f / (2 + f), log(1 + f) = f - f^2 / 2 +
@@ -54,7 +54,7 @@ double tt_exp(double x) {
     return (double)ldexpl(1 + (r + (0.5L * r * r + rest)), (int)n);
 }
 
-// ---- to 64 bits: exponents of pow are as large as 745, and log_base(1000, 10) is 3
+// ---- with 64 bits: exponents of pow reach 745, and log_base(1000, 10) must be 3
 
 static long double long_log(double x) {
     int exponent;

@@ -12,7 +12,7 @@ public enum Checkpoint {
     /// Reads an archive that `torch.save` or `save` wrote. Tensors of other types become float32.
     /// - Throws: `CheckpointError`; a pickle that names anything but tensors and plain containers is refused by name.
     public static func load(_ path: String) throws -> CheckpointValue {
-        let file = try MappedFile(path: path)
+        let file = try FileContent(path: path)
         return try CheckpointError.naming("read", path) {
             try withExtendedLifetime(file) { try TorchArchive(file.bytes).value() }
         }

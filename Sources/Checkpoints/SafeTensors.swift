@@ -23,7 +23,7 @@ public struct SafeTensors {
 
     /// Reads a file; tensors of other types become float32.
     public static func load(_ path: String) throws -> SafeTensors {
-        let file = try MappedFile(path: path)
+        let file = try FileContent(path: path)
         return try CheckpointError.naming("read", path) { try withExtendedLifetime(file) { try read(file.bytes) } }
     }
 
@@ -175,6 +175,7 @@ public struct SafeTensors {
                 .outOfSpec, "shape \(field.shape) of \(field.type.rawValue) does not take \(field.range.count) bytes")
         }
         let view = StridedView(contiguous: field.shape.map { Int($0) }, count: count)
+        _ = try Tensor.checkedElements(view.shape, "tensor '\(field.name)'")
         let buffer = Buffer<Float>(uninitialized: count)
         try ElementDecoder(type: field.type, swapped: false).decode(
             UnsafeRawBufferPointer(rebasing: data[field.range]), view, into: buffer.pointer)

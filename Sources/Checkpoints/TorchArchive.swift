@@ -106,6 +106,7 @@ struct TorchArchive {
                         "needs \(storage.count) \(storage.type.rawValue) values, '\(entry)' has"
                             + " \(bytes.count) bytes")
                 }
+                _ = try Tensor.checkedElements(description.view.shape, "tensor '\(path)'")
                 let buffer = Buffer<Float>(uninitialized: description.view.count)
                 try ElementDecoder(type: storage.type, swapped: swapped).decode(
                     bytes, description.view, into: buffer.pointer)
@@ -123,7 +124,8 @@ struct TorchArchive {
     /// The name of the top folder, as PyTorch takes it from the file: the name without its last extension.
     static func folder(for path: String) -> String {
         let name = Path.name(path)
-        guard name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return "archive" }
+        // No file system takes longer names; there will be an error when the file is named.
+        guard name.utf8.count <= 255, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return "archive" }
         guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return name.isEmpty ? "archive" : name }
         return String(name[..<dot])
     }

@@ -44,6 +44,11 @@ public enum ColumnTensor {
     /// A tensor [n] as a float32 column, [n, d] as a `list<float32>` column.
     public static func column(_ tensor: Tensor) throws -> Column {
         let values = tensor.storage
+        guard (tensor.shape.first ?? 0) <= Int(Int32.max), values.count <= Int(Int32.max) else {
+            throw FeatureError(
+                "features.length",
+                "to_column: a tensor of \(TensorError.describe(tensor.shape)) is too large for a column")
+        }
         switch tensor.shape.count {
         case 1: return Column(.float32(values))
         case 2:
@@ -66,6 +71,7 @@ public enum ColumnTensor {
         {
             return numbers
         }
+        try Memory.check(rows, of: MemoryLayout<Float>.stride, for: "to_tensor: \(rows) rows")
         let result = Buffer<Float>(uninitialized: rows)
         (result.pointer + column.count).update(repeating: 0, count: rows - column.count)
         if case .bool(let flags) = column.storage, column.nullCount == 0 {

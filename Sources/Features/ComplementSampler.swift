@@ -10,7 +10,7 @@ public enum ComplementSampler {
     ///   - seed: with the group's number it fixes the group's draw, whatever other groups ask for.
     ///   - stream: separates several draws of one seed.
     /// - Returns: the pairs drawn, by group and then by item ascending.
-    /// - Throws: `features.range` for a negative count, `features.length` for a count of groups that differs.
+    /// - Throws: `features.range` for a negative count, `features.length` for a count of groups that differs, `memory`.
     public static func sample(
         wanted: Buffer<Int64>, taken: TakenItems, before: (groups: Buffer<Int32>, items: Buffer<Int32>)? = nil,
         seed: UInt64, stream: UInt64 = 0
@@ -32,6 +32,10 @@ public enum ComplementSampler {
             let free = taken.population - taken.items(of: group).count
             starts[group + 1] = starts[group] + min(Int(clamping: wanted[group]), free)
         }
+        // Both are counts of 32 bits, so no sum leaves an Int.
+        try Memory.check(starts[wanted.count], of: 8, for: "sample_without: \(starts[wanted.count]) pairs")
+        let most = (0..<wanted.count).reduce(0) { max($0, starts[$1 + 1] - starts[$1]) }
+        try Memory.check(most, of: SeenRanks.bytesPerDraw, for: "sample_without: \(most) items for one group")
         let groups = Buffer<Int32>(uninitialized: starts[wanted.count])
         let items = Buffer<Int32>(uninitialized: starts[wanted.count])
         if let before {
@@ -88,6 +92,9 @@ private struct SeenRanks: ~Copyable {
     private var slots = Buffer<UInt64>(repeating: 0, count: 256)
     private var round: UInt64 = 0
     private var mask = 255
+
+    /// A table has at least four times as many slots as draws, less than eight times.
+    static let bytesPerDraw = 8 * MemoryLayout<UInt64>.stride
 
     /// - Parameter room: ranks to come at most.
     mutating func clear(room: Int) {

@@ -68,16 +68,24 @@ public final class TakenItems: @unchecked Sendable {
     private let counts: Buffer<Int32>
 
     /// - Parameters: pairs of a group and an item it has; repeats and pairs with a negative member count for nothing.
-    /// - Throws: `features.range` for a group or item that is out of range.
+    /// - Throws: `features.range` for a group or item that is out of range, and for counts that 32 bits do not hold;
+    ///   `memory`.
     public init(groups: Buffer<Int32>, items: Buffer<Int32>, groupCount: Int, population: Int) throws {
         guard groups.count == items.count else {
             throw FeatureError("features.length", "\(groups.count) groups go with \(items.count) items")
         }
+        let allowed = 0...Int(Int32.max)
+        guard allowed.contains(groupCount), allowed.contains(population) else {
+            throw FeatureError(
+                "features.range", "\(groupCount) groups, \(population) items: 0 to \(Int32.max) of each expected")
+        }
+        try Memory.check(groupCount, of: 2 * MemoryLayout<Int>.stride, for: "taken: \(groupCount) groups")
         for row in 0..<groups.count where Int(groups[row]) >= groupCount || Int(items[row]) >= population {
             guard groups[row] < 0 || items[row] < 0 else {
                 throw FeatureError(
                     "features.range",
-                    "row \(row + 1): group \(groups[row] + 1) of \(groupCount), item \(items[row] + 1) of \(population)"
+                    "row \(row + 1): group \(oneBased(groups[row])) of \(groupCount), item \(oneBased(items[row])) of "
+                        + "\(population)"
                 )
             }
         }

@@ -5,9 +5,9 @@ import Synchronization
 /// From an id to its row: a hash table over a column of distinct uuid, int64 or string ids.
 public final class RowIndex: @unchecked Sendable {
     public let ids: Column
-    /// Row + 1 of the id that landed in a slot, 0 for an empty one. Ids in ascending order are told to be distinct by that,
-    /// and have no slots until somebody looks for ids in another order.
-    private let slots = Mutex<Buffer<Int32>?>(nil)
+    /// Numbers ids by their rows. Ids in ascending order are told to be distinct by that, and have no table until somebody
+    /// looks for ids in another order.
+    private let slots = Mutex<HashSlots?>(nil)
 
     /// - Throws: `features.type` for other column types, `features.null_id` and `features.duplicate_id` with the row.
     public init(_ ids: Column) throws {
@@ -20,8 +20,8 @@ public final class RowIndex: @unchecked Sendable {
         _ = try table()
     }
 
-    /// The slots, which are made when they are first needed.
-    private func table() throws -> Buffer<Int32> {
+    /// The table, which is made when it is first needed.
+    private func table() throws -> HashSlots {
         try slots.withLock { made in
             if let made { return made }
             let slots = try filled()
@@ -30,23 +30,21 @@ public final class RowIndex: @unchecked Sendable {
         }
     }
 
-    private func filled() throws -> Buffer<Int32> {
-        var size = 16
-        while size < 2 * ids.count { size *= 2 }
-        let slots = Buffer<Int32>(repeating: 0, count: size)
+    private func filled() throws -> HashSlots {
+        let slots = HashSlots(capacity: ids.count)
         for row in 0..<ids.count {
             if row & 0xFFFF == 0 { try Interrupt.check() }
             guard !ids.isNull(row) else {
                 throw FeatureError(
                     "features.null_id", "the id in row \(row + 1) is null", details: [("row", .int(Int64(row) + 1))])
             }
-            let place = slot(of: ids, row: row, in: slots)
-            guard slots[place] == 0 else {
+            let first = slots.insert(
+                ids.idHash(row), isKey: { isId($0, ids, row) }, hashOf: { ids.idHash($0) })
+            guard first == row else {
                 throw FeatureError(
-                    "features.duplicate_id", "id \(ids.idText(row)) stands in rows \(slots[place]) and \(row + 1)",
+                    "features.duplicate_id", "id \(ids.idText(row)) stands in rows \(first + 1) and \(row + 1)",
                     details: [("id", .string(ids.idText(row))), ("row", .int(Int64(row) + 1))])
             }
-            slots[place] = Int32(row + 1)
         }
         return slots
     }
@@ -83,27 +81,19 @@ public final class RowIndex: @unchecked Sendable {
         let slots = try table()
         for row in 0..<column.count where !column.isNull(row) {
             if row & 0xFFFF == 0 { try Interrupt.check() }
-            result[row] = slots[slot(of: column, row: row, in: slots)] - 1
+            result[row] = Int32(slots.find(column.idHash(row)) { isId($0, column, row) })
         }
         return result
     }
 
-    /// Some hundred at a time, as each may be anywhere in memory: first what stands in their slots, then whether it is them.
-    private func find(_ sought: Buffer<Base.UUID>, among mine: UUIDs, _ slots: Buffer<Int32>) -> Buffer<Int32> {
+    private func find(_ sought: Buffer<Base.UUID>, among mine: UUIDs, _ slots: HashSlots) -> Buffer<Int32> {
         let result = Buffer<Int32>(uninitialized: sought.count)
-        let (keys, table, target, mask) = (sought.pointer, slots.pointer, result.pointer, slots.count - 1)
-        for first in stride(from: 0, to: result.count, by: 256) {
-            let range = first..<min(first + 256, result.count)
-            for row in range {
-                let hash = ByteHash.hash(keys[row].high, keys[row].low)
-                target[row] = table[Int(truncatingIfNeeded: hash) & mask] - 1
-            }
-            for row in range where target[row] >= 0 && mine[Int(target[row])] != keys[row] {
-                var place = Int(truncatingIfNeeded: ByteHash.hash(keys[row].high, keys[row].low)) & mask
-                while table[place] != 0, mine[Int(table[place]) - 1] != keys[row] { place = (place + 1) & mask }
-                target[row] = table[place] - 1
-            }
-        }
+        let keys = sought.pointer
+        slots.find(
+            count: sought.count, into: result.pointer, hash: { keys[$0].tableHash }, isKey: { mine[$0] == keys[$1] },
+            other: { index, isAbsent in
+                isAbsent ? -1 : Int32(slots.find(keys[index].tableHash) { mine[$0] == keys[index] })
+            })
         return result
     }
 
@@ -122,36 +112,28 @@ public final class RowIndex: @unchecked Sendable {
 
     static func isSupported(_ dtype: DType) -> Bool { dtype == .uuid || dtype == .int64 || dtype == .string }
 
-    /// The slot that holds the id in `row` of `column`, or the empty one where it would go.
-    private func slot(of column: Column, row: Int, in slots: Buffer<Int32>) -> Int {
-        let mask = slots.count - 1
-        switch (column.storage, ids.storage) {
-        case (.uuid(let keys), .uuid(let mine)):
-            let key = keys[row]
-            var place = Int(truncatingIfNeeded: ByteHash.hash(key.high, key.low)) & mask
-            while slots[place] != 0, mine[Int(slots[place]) - 1] != key { place = (place + 1) & mask }
-            return place
-        case (.int64(let keys), .int64(let mine)):
-            let key = keys[row]
-            var place = Int(truncatingIfNeeded: ByteHash.hash(UInt64(bitPattern: key))) & mask
-            while slots[place] != 0, mine[Int(slots[place]) - 1] != key { place = (place + 1) & mask }
-            return place
-        case (.string(let codes, let pool), .string(let mine, let minePool)):
-            let key = pool[bytesAt: Int(codes[row])]
-            var place = Int(truncatingIfNeeded: ByteHash.hash(key)) & mask
-            while slots[place] != 0 {
-                let other = minePool[bytesAt: Int(mine[Int(slots[place]) - 1])]
-                if other.count == key.count, other.elementsEqual(key) { break }
-                place = (place + 1) & mask
-            }
-            return place
-        default:
-            preconditionFailure("types were compared before")
+    /// Whether the id in row `mine` is the one in `row` of `column`, which has the same type.
+    @inline(__always) private func isId(_ mine: Int, _ column: Column, _ row: Int) -> Bool {
+        switch (ids.storage, column.storage) {
+        case (.uuid(let a), .uuid(let b)): a[mine] == b[row]
+        case (.int64(let a), .int64(let b)): a[mine] == b[row]
+        case (.string(let a, let pool), .string(let b, let other)):
+            pool[bytesAt: Int(a[mine])].elementsEqual(other[bytesAt: Int(b[row])])
+        default: preconditionFailure("types were compared before")
         }
     }
 }
 
 extension Column {
+    @inline(__always) fileprivate func idHash(_ row: Int) -> UInt64 {
+        switch storage {
+        case .uuid(let ids): ids[row].tableHash
+        case .int64(let ids): ids[row].tableHash
+        case .string(let codes, let pool): ByteHash.hash(pool[bytesAt: Int(codes[row])])
+        default: preconditionFailure("types were compared before")
+        }
+    }
+
     /// An id as text, for error messages.
     func idText(_ row: Int) -> String {
         switch storage {

@@ -149,8 +149,8 @@ public struct TokenBag: Sendable {
 
 /// Rows of some thousand entities, as one thread makes them.
 private final class Piece {
-    var codes = GrowingBuffer<Int32>()
-    var values = GrowingBuffer<Float>()
+    @exclusivity(unchecked) var codes = GrowingBuffer<Int32>()
+    @exclusivity(unchecked) var values = GrowingBuffer<Float>()
 
     func clear() {
         codes.count = 0

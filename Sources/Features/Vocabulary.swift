@@ -4,14 +4,14 @@ import Frames
 /// Tokens in a fixed order; the index of a token is its slot in a bag.
 public final class Vocabulary: @unchecked Sendable {
     public let tokens: [String]
-    private let table: TokenTable
+    private let table: StringPoolBuilder
 
     /// - Throws: `features.token` for an empty or repeated token.
     public init(tokens: [String]) throws {
-        var table = TokenTable(capacity: tokens.count)
+        let table = StringPoolBuilder(capacity: tokens.count)
         for (slot, token) in tokens.enumerated() {
             var token = token
-            let number = token.withUTF8 { table.insert($0) }
+            let number = token.withUTF8 { Int(table.code(for: $0)) }
             guard !token.isEmpty, number == slot else {
                 throw FeatureError(
                     "features.token",
@@ -28,10 +28,10 @@ public final class Vocabulary: @unchecked Sendable {
     /// The slot of `token`, from 0; nil when it is not in the vocabulary.
     public func slot(of token: String) -> Int? {
         var token = token
-        return token.withUTF8 { table.find($0) }
+        return token.withUTF8 { slot(of: $0) }
     }
 
-    func slot(of token: UnsafeBufferPointer<UInt8>) -> Int? { table.find(token) }
+    func slot(of token: UnsafeBufferPointer<UInt8>) -> Int? { table.find(token).map(Int.init) }
 
     /// Counts each token once per entity, keeps those with at least `minCount`, orders them by count descending and then
     /// by bytes (the order of code points in UTF-8), and keeps the first `maxCount`.
@@ -49,8 +49,8 @@ public final class Vocabulary: @unchecked Sendable {
                 "features.type", "entities must be uuid, int64 or string, this column is \(entities.dtype.name)")
         }
         let groups = try RowGroups.of([entities], rowCount: entities.count)
-        var table = TokenTable()
-        let codes = try TokenCodes(tokens) { $0.isEmpty ? nil : table.insert($0) }.codes
+        let table = StringPoolBuilder()
+        let codes = try TokenCodes(tokens) { $0.isEmpty ? nil : Int(table.code(for: $0)) }.codes
         // Rows by entity, so that a token knows of the last entity it was seen with.
         let byEntity = groups.rows()
         var counts = [Int](repeating: 0, count: table.count)
@@ -70,8 +70,8 @@ public final class Vocabulary: @unchecked Sendable {
         guard case .list(let offsets, let child) = lists.storage else {
             throw FeatureError("features.type", "tokens must be list<string>, this column is \(lists.dtype.name)")
         }
-        var table = TokenTable()
-        let codes = try TokenCodes(child) { $0.isEmpty ? nil : table.insert($0) }.codes
+        let table = StringPoolBuilder()
+        let codes = try TokenCodes(child) { $0.isEmpty ? nil : Int(table.code(for: $0)) }.codes
         var counts = [Int](repeating: 0, count: table.count)
         var seenIn = [Int](repeating: -1, count: table.count)
         for row in 0..<lists.count where !lists.isNull(row) {
@@ -84,18 +84,18 @@ public final class Vocabulary: @unchecked Sendable {
         return try pick(table, counts: counts, minCount: minCount, maxCount: maxCount)
     }
 
-    private static func pick(_ table: TokenTable, counts: [Int], minCount: Int, maxCount: Int) throws -> Vocabulary {
+    private static func pick(
+        _ table: StringPoolBuilder, counts: [Int], minCount: Int, maxCount: Int
+    ) throws -> Vocabulary {
         guard minCount >= 0, maxCount >= 0 else {
             throw FeatureError("features.range", "the least count and the size of a vocabulary must not be negative")
         }
         var kept = counts.indices.filter { counts[$0] >= max(minCount, 1) }
         kept.sort { a, b in
             if counts[a] != counts[b] { return counts[a] > counts[b] }
-            return table.withBytes(of: a) { left in
-                table.withBytes(of: b) { right in left.lexicographicallyPrecedes(right) }
-            }
+            return table[bytesAt: a].lexicographicallyPrecedes(table[bytesAt: b])
         }
         if maxCount > 0, kept.count > maxCount { kept.removeLast(kept.count - maxCount) }
-        return try Vocabulary(tokens: kept.map(table.text))
+        return try Vocabulary(tokens: kept.map { String(decoding: table[bytesAt: $0], as: UTF8.self) })
     }
 }

@@ -45,8 +45,7 @@ public enum Files {
     public static func read(_ path: String) throws -> [UInt8] {
         var bytes: [UInt8] = []
         if let size = try status(path)?.size {
-            // There would be no memory to say so afterwards.
-            guard size <= Memory.physicalBytes else { throw FileError("read", path: path, errno: EFBIG) }
+            try Memory.check(size, of: 1, for: "cannot read '\(path)'")
             bytes.reserveCapacity(size)
         }
         try readPieces(path) { bytes.append(contentsOf: $0) }

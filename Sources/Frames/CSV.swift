@@ -27,7 +27,7 @@ public enum CSV {
         public init() {}
     }
 
-    /// Reads a file, mapped into memory.
+    /// Reads a file.
     ///
     /// Inferred types are int64 (not for digits with leading zeros, which would lose them), float64, bool (`true`,
     /// `false`), timestamp, uuid and string; a column of nulls only is string. Quoted fields count like others, except
@@ -35,7 +35,7 @@ public enum CSV {
     /// JSON, only where `types` says so.
     /// - Throws: `csv.syntax`, `csv.fields`, `csv.header`, `csv.value` and `csv.column`, naming file, line and column.
     public static func read(path: String, options: ReadOptions = ReadOptions()) throws -> Frame {
-        let file = try MappedFile(path: path)
+        let file = try FileContent(path: path)
         return try withExtendedLifetime(file) { try CSVReader(file.bytes, source: path, options).read() }
     }
 

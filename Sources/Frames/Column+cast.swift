@@ -46,7 +46,7 @@ extension Column {
         case (.list(let offsets, let child), .list(let element)):
             return Column(
                 .list(offsets: offsets, child: try child.cast(to: element, strict: strict)), validity: validity)
-        case (.string, .list): return try caster.lists()
+        case (.string, .list(let element)): return try caster.lists(of: element)
         case (_, .string): return textColumn()
         default:
             throw FrameError("frame.type", "a \(dtype.name) column cannot be cast to \(target.name)")
@@ -104,24 +104,28 @@ private struct Caster {
     }
 
     /// JSON arrays.
-    func lists() throws -> Column {
-        let builder = target.builder(capacity: source.count)
+    func lists(of element: DType) throws -> Column {
+        let lists = JSONLists(of: element, capacity: source.count)
         var lost: Buffer<UInt8>?
         for row in 0..<source.count {
             if row % 4096 == 0 { try Interrupt.check() }
-            if !source.isNull(row), let value = try? JSON.decode(UnsafeRawBufferPointer(source.stringBytes(row))),
-                case .array = value, Column.fits(value, target)
-            {
-                try Column.append(value, to: builder, target)
-            } else {
-                try lose(row, &lost)
-                builder.appendNull()
+            if source.isNull(row) {
+                lists.appendNull()
+                continue
             }
+            var problem: JSONError?
+            do {
+                if try lists.append(source.stringBytes(row)) { continue }
+            } catch let error as JSONError {
+                problem = error
+            }
+            try lose(row, &lost, problem)
+            lists.appendNull()
         }
-        return builder.finish()
+        return lists.finish()
     }
 
-    private func lose(_ row: Int, _ lost: inout Buffer<UInt8>?) throws {
+    private func lose(_ row: Int, _ lost: inout Buffer<UInt8>?, _ cause: JSONError? = nil) throws {
         if source.isNull(row) { return }
         if strict {
             var text: [UInt8] = []
@@ -131,7 +135,7 @@ private struct Caster {
                 "frame.cast",
                 "row \(row + 1): '\(String(decoding: text, as: UTF8.self))' is not \(target.article) \(target.name); "
                     + "cast with strict=false to get null instead",
-                details: [("row", .int(Int64(row + 1)))])
+                details: [("row", .int(Int64(row + 1)))], cause: cause)
         }
         if lost == nil { lost = Buffer(repeating: 1, count: source.count) }
         lost!.pointer[row] = 0

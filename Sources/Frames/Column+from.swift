@@ -23,7 +23,7 @@ extension Column {
 
     private struct Mismatch: Error { let text: String }
 
-    static func append(_ value: Value, to builder: any ColumnBuilder, _ target: DType) throws {
+    private static func append(_ value: Value, to builder: any ColumnBuilder, _ target: DType) throws {
         func mismatch() -> Mismatch { Mismatch(text: describe(value)) }
         if value == .null {
             builder.appendNull()
@@ -75,14 +75,6 @@ extension Column {
             }
             builder.endList()
         }
-    }
-
-    /// Whether `append` takes the value.
-    static func fits(_ value: Value, _ target: DType) -> Bool {
-        if case .array(let items) = value, case .list(let element) = target {
-            return items.allSatisfy { fits($0, element) }
-        }
-        return (try? append(value, to: target.builder(), target)) != nil
     }
 
     private static func double(_ value: Value) -> Double? {

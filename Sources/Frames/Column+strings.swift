@@ -76,6 +76,9 @@ extension Column {
     public func replace(_ old: String, _ new: String) throws -> Column {
         try requireString("replace")
         let pattern = Array(old.utf8)
+        // As if the texts were nothing but `old`: a bound that costs no look at them.
+        let (length, most) = (new.utf8.count, stringParts.pool.bytes.count / max(pattern.count, 1))
+        try Memory.check(most, of: length, for: "replace: \(most) times \(length) bytes")
         return transformStrings { text in
             guard !pattern.isEmpty else { return text }
             let bytes = Array(text.utf8)

@@ -155,6 +155,12 @@ extension Column {
     public static func concat(_ columns: [Column]) throws -> Column {
         guard let first = columns.first else { throw FrameError("frame.empty", "there is nothing to concatenate") }
         if columns.count == 1 { return first }
+        let total = columns.reduce(0) { $0 + $1.count }
+        guard total <= Int(Int32.max) else {
+            throw FrameError("frame.length", "a column holds at most \(Int32.max) rows, not \(total)")
+        }
+        // One column may be there many times.
+        try Memory.check(total, of: MemoryLayout<Int64>.stride, for: "concat: \(total) rows")
         for column in columns where column.dtype != first.dtype {
             throw FrameError(
                 "frame.type",

@@ -116,6 +116,10 @@ extension DType {
         bytes.append(0)
     }
 
+    mutating func truncate(to count: Int) {
+        if hasNulls { bytes.count = count }
+    }
+
     @inlinable public mutating func finish() -> Buffer<UInt8>? {
         hasNulls ? bytes.finish() : nil
     }
@@ -123,8 +127,8 @@ extension DType {
 
 /// Builds a column of int64, timestamp, float32, float64, bool or uuid values.
 public final class FixedBuilder<Element: BitwiseCopyable>: ColumnBuilder {
-    public var values: GrowingBuffer<Element>
-    public var validity = GrowingValidity()
+    @exclusivity(unchecked) public var values: GrowingBuffer<Element>
+    @exclusivity(unchecked) public var validity = GrowingValidity()
     /// What stands in the value buffer under a null.
     public let zero: Element
     let storage: (Buffer<Element>) -> Column.Storage
@@ -155,6 +159,12 @@ public final class FixedBuilder<Element: BitwiseCopyable>: ColumnBuilder {
     @inlinable public func appendNull() {
         validity.null(after: values.count)
         values.append(zero)
+    }
+
+    /// Takes back the rows behind the first `count`.
+    func truncate(to count: Int) {
+        values.count = count
+        validity.truncate(to: count)
     }
 
     public func finish() -> Column {
@@ -203,8 +213,8 @@ extension FixedBuilder where Element == UUID {
 public final class ListBuilder<Child>: ColumnBuilder {
     public let child: Child
     public let elements: any ColumnBuilder
-    public var offsets: GrowingBuffer<Int64>
-    public var validity = GrowingValidity()
+    @exclusivity(unchecked) public var offsets: GrowingBuffer<Int64>
+    @exclusivity(unchecked) public var validity = GrowingValidity()
 
     /// - Parameter child: the builder of the elements, empty; kept by its own type so that appending needs no cast.
     public init(_ child: Child, capacity: Int = 0) where Child: ColumnBuilder {
@@ -233,6 +243,12 @@ public final class ListBuilder<Child>: ColumnBuilder {
     public func appendNull() {
         validity.null(after: count)
         offsets.append(offsets.pointer[offsets.count - 1])
+    }
+
+    /// Takes back the rows behind the first `count`; their elements are the caller's to take back.
+    func truncate(to count: Int) {
+        offsets.count = count + 1
+        validity.truncate(to: count)
     }
 
     public func finish() -> Column {

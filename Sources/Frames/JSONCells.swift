@@ -20,7 +20,7 @@ enum JSONCells {
         }
     }
 
-    private init(_ dtype: DType) {
+    init(_ dtype: DType, capacity: Int = 0) {
         switch dtype {
         case .int64: self = .int64(.int64())
         case .timestamp: self = .timestamp(.timestamp())
@@ -31,7 +31,7 @@ enum JSONCells {
         case .string: self = .string(StringBuilder())
         case .list(let element):
             let elements = JSONCells(element)
-            self = .list(ListBuilder(elements.builder), of: elements)
+            self = .list(ListBuilder(elements.builder, capacity: capacity), of: elements)
         }
     }
 
@@ -48,6 +48,23 @@ enum JSONCells {
     }
 
     func appendNull() { builder.appendNull() }
+
+    var count: Int { builder.count }
+
+    /// Takes back the rows behind the first `count`, and what was read of a row that is not finished.
+    func truncate(to count: Int) {
+        switch self {
+        case .int64(let builder), .timestamp(let builder): builder.truncate(to: count)
+        case .float32(let builder): builder.truncate(to: count)
+        case .float64(let builder): builder.truncate(to: count)
+        case .bool(let builder): builder.truncate(to: count)
+        case .uuid(let builder): builder.truncate(to: count)
+        case .string(let builder), .json(let builder): builder.truncate(to: count)
+        case .list(let builder, let elements):
+            builder.truncate(to: count)
+            elements.truncate(to: Int(builder.offsets.pointer[count]))
+        }
+    }
 
     func finish() -> Column { builder.finish() }
 
@@ -149,7 +166,7 @@ enum JSONNumber {
         _ scanner: inout JSONScanner, _ kind: JSONScanner.Kind, to builder: FixedBuilder<Int64>
     ) throws -> Bool {
         guard let text = try text(&scanner, kind) else { return false }
-        guard let value = NumberText.int64(text) ?? whole(text) else { return false }
+        guard let value = NumberText.wholeNumber(text) else { return false }
         builder.append(value)
         return true
     }
@@ -177,14 +194,6 @@ enum JSONNumber {
         case .string: trimmed(try scanner.string())
         default: nil
         }
-    }
-
-    /// A whole number with a fraction of zeros or an exponent, within what a double holds exactly.
-    private static func whole(_ text: UnsafeBufferPointer<UInt8>) -> Int64? {
-        guard let value = NumberText.double(text), value.magnitude <= 0x1p53, value == value.rounded(.towardZero) else {
-            return nil
-        }
-        return Int64(value)
     }
 
     /// Digits that overflow are not the infinity somebody meant.

@@ -79,7 +79,7 @@ extension Frame {
         var reader = JSONRows(bytes, columns)
         do {
             return try reader.read()
-        } catch let error where !(error is Interrupted) {
+        } catch let error as FrameError {
             throw reader.failure(error)
         }
     }

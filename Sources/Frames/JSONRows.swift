@@ -25,7 +25,6 @@ struct JSONRows: ~Copyable {
 
     private struct Name {
         let raw: JSONScanner.RawString
-        let hash: UInt64
         let target: Target
     }
 
@@ -108,13 +107,13 @@ struct JSONRows: ~Copyable {
         let raw = try scanner.rawString()
         let name = scanner.decoded(raw)
         let target = names.find(name).map { targets[Int($0)] } ?? .skip
-        return Name(raw: raw, hash: try JSONScanner.hash(name: name), target: target)
+        return Name(raw: raw, target: target)
     }
 
     /// Makes the names of this row the ones to expect.
     private mutating func adopt(_ names: ArraySlice<Name>) throws {
         shape = Array(names)
-        if JSONScanner.hasRepeats(shape.map(\.hash)[...]) { throw JSONScanner.Malformed() }
+        try scanner.checkNames(shape.map(\.raw))
         var isAbsent = [Bool](repeating: true, count: columns.count)
         for name in shape {
             switch name.target {
@@ -170,10 +169,14 @@ struct JSONRows: ~Copyable {
 
     // MARK: - Errors
 
-    /// What to say when `error` stopped the reading: first of all whether the text is JSON.
-    mutating func failure(_ error: any Error) -> any Error {
-        if error is JSONScanner.Malformed { return scanner.failure() }
-        return scanner.isWellFormed() ? error : scanner.failure()
+    /// What to say when `error` stopped the reading: first of all that the text is no JSON, where it is none.
+    mutating func failure(_ error: FrameError) -> any Error {
+        do {
+            try scanner.check()
+            return error
+        } catch {
+            return error
+        }
     }
 
     private mutating func found() throws -> String {

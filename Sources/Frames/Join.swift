@@ -35,6 +35,10 @@ extension Frame {
         case .inner, .left: break
         }
         let (leftRows, rightRows) = try matches.pairs(keepUnmatched: how == .left)
+        let width = columns.count + other.columns.count
+        try Memory.check(
+            leftRows.count, of: width * MemoryLayout<Int64>.stride,
+            for: "join: \(leftRows.count) rows of \(width) columns")
         var pairs = try take(leftRows).pairs
         for (name, column) in other.pairs where !rightOn.contains(name) {
             try Interrupt.check()
@@ -94,6 +98,7 @@ private struct Matches {
                 "frame.length", "the join would have \(total) rows, more than \(Int32.max); remove duplicate keys first"
             )
         }
+        try Memory.check(total, of: 2 * MemoryLayout<Int32>.stride, for: "join: \(total) rows")
         let left = Buffer<Int32>(uninitialized: total)
         let right = Buffer<Int32>(uninitialized: total)
         var at = 0

@@ -3,25 +3,22 @@ import CMath
 
 /// Makes columns of random numbers from a seed; the same calls on the same seed give the same columns on every machine.
 public final class RandomColumns {
-    private var random: Random
+    @exclusivity(unchecked) private var random: Random
 
     public init(seed: UInt64, stream: UInt64 = 0) { random = Random(seed: seed, stream: stream) }
 
     /// float64, uniform in low..<high.
     public func uniform(_ count: Int, low: Double, high: Double) throws -> Column {
-        try Self.check(count)
-        return Column(.float64(try fill(count) { low + (high - low) * $0.uniform() }))
+        Column(.float64(try fill(count) { low + (high - low) * $0.uniform() }))
     }
 
     /// float64, normal.
     public func normal(_ count: Int, mean: Double, deviation: Double) throws -> Column {
-        try Self.check(count)
-        return Column(.float64(try fill(count) { mean + deviation * $0.normal() }))
+        Column(.float64(try fill(count) { mean + deviation * $0.normal() }))
     }
 
     /// int64, uniform in low...high.
     public func integers(_ count: Int, low: Int64, high: Int64) throws -> Column {
-        try Self.check(count)
         let (span, overflow) = high.subtractingReportingOverflow(low)
         guard low <= high, !overflow, span < Int64.max else {
             throw FrameError("frame.range", "cannot draw whole numbers from \(low) to \(high)")
@@ -31,14 +28,12 @@ public final class RandomColumns {
 
     /// bool, true with the given probability.
     public func bools(_ count: Int, probability: Double) throws -> Column {
-        try Self.check(count)
-        return Column(.bool(try fill(count) { $0.uniform() < probability ? 1 : 0 }))
+        Column(.bool(try fill(count) { $0.uniform() < probability ? 1 : 0 }))
     }
 
     /// uuid, version 4.
     public func uuids(_ count: Int) throws -> Column {
-        try Self.check(count)
-        return Column(
+        Column(
             .uuid(
                 UUIDs(
                     try fill(count) { random in
@@ -79,18 +74,23 @@ public final class RandomColumns {
     /// int64 in 1...size where k has a weight of 1 / k^exponent.
     public func zipf(_ count: Int, size: Int, exponent: Double) throws -> Column {
         guard size > 0, size < Int(Int32.max) else { throw FrameError("frame.range", "zipf over \(size) values") }
+        // The weights, and what is worked out of them.
+        try Memory.check(size, of: 5 * MemoryLayout<Double>.stride, for: "zipf: \(size) values")
         return try weighted(count, weights: (1...size).map { tt_pow(Double($0), -exponent) })
     }
 
     /// int64: the numbers 1...count in random order.
     public func permutation(_ count: Int) throws -> Column {
         try Self.check(count)
+        try Memory.check(count, of: 2 * MemoryLayout<Int64>.stride, for: "permutation: \(count) rows")
         var numbers = (0..<count).map { Int64($0) + 1 }
         random.shuffle(&numbers)
         return Column(.int64(Buffer(numbers)))
     }
 
     private func fill<T>(_ count: Int, _ next: (inout Random) -> T) throws -> Buffer<T> {
+        try Self.check(count)
+        try Memory.check(count, of: MemoryLayout<T>.stride, for: "random: \(count) rows")
         let buffer = Buffer<T>(uninitialized: count)
         for row in 0..<count {
             if row & 0xFFFF == 0 { try Interrupt.check() }

@@ -226,7 +226,7 @@ private struct RowSorter {
     /// The words that were looked at.
     private final class Lazy {
         private let make: [() throws -> SortWords]
-        private var made: [SortWords?]
+        @exclusivity(unchecked) private var made: [SortWords?]
 
         init(_ make: [() throws -> SortWords]) {
             self.make = make

@@ -1,25 +1,20 @@
 import Base
 import Glibc
 
-/// Collects strings and hands out their codes; equal strings get the same code through an open-addressing table.
+/// Collects strings and numbers them; equal strings get the same number, their code.
 public final class StringPoolBuilder {
-    public var bytes: GrowingBuffer<UInt8>
-    public var offsets: GrowingBuffer<Int64>
-    /// Slots hold the upper half of the hash and the code + 1; 0 is empty. Capacity is a power of two, at most half full.
-    @usableFromInline var slots: UnsafeMutablePointer<UInt64>
-    @usableFromInline var slotCount: Int
-    @usableFromInline var isDistinct = true
+    @exclusivity(unchecked) public var bytes: GrowingBuffer<UInt8>
+    @exclusivity(unchecked) public var offsets: GrowingBuffer<Int64>
+    @usableFromInline let slots: HashSlots
+    @exclusivity(unchecked) @usableFromInline var isDistinct = true
 
-    public init() {
+    /// - Parameter capacity: distinct strings to come.
+    public init(capacity: Int = 0) {
         bytes = GrowingBuffer(capacity: 256)
-        offsets = GrowingBuffer(capacity: 64)
+        offsets = GrowingBuffer(capacity: max(capacity, 63) + 1)
         offsets.append(0)
-        slotCount = 64
-        slots = .allocate(capacity: slotCount)
-        slots.initialize(repeating: 0, count: slotCount)
+        slots = HashSlots(capacity: capacity)
     }
-
-    deinit { slots.deallocate() }
 
     /// Strings so far.
     @inlinable public var count: Int { offsets.count - 1 }
@@ -31,39 +26,16 @@ public final class StringPoolBuilder {
 
     /// The code of `text`, new or known. Do not mix with `append`.
     @inlinable public func code(for text: UnsafeBufferPointer<UInt8>) -> Int32 {
-        let hash = ByteHash.hash(text)
-        let mask = slotCount &- 1
-        var slot = Int(truncatingIfNeeded: hash) & mask
-        let tag = hash & 0xFFFF_FFFF_0000_0000
-        while true {
-            let entry = slots[slot]
-            if entry == 0 { break }
-            if entry & 0xFFFF_FFFF_0000_0000 == tag {
-                let code = Int(entry & 0xFFFF_FFFF) &- 1
-                if equal(code, text) { return Int32(truncatingIfNeeded: code) }
-            }
-            slot = (slot &+ 1) & mask
-        }
-        let code = append(text, distinct: true)
-        slots[slot] = tag | UInt64(UInt32(bitPattern: code) &+ 1)
-        if count > slotCount >> 1 { rehash() }
-        return code
+        let code = slots.insert(
+            ByteHash.hash(text), isKey: { equal($0, text) }, hashOf: { ByteHash.hash(self[bytesAt: $0]) })
+        if code == count { _ = append(text, distinct: true) }
+        return Int32(truncatingIfNeeded: code)
     }
 
     /// The code of `text` when it is known.
     public func find(_ text: UnsafeBufferPointer<UInt8>) -> Int32? {
-        let hash = ByteHash.hash(text)
-        let mask = slotCount &- 1
-        var slot = Int(truncatingIfNeeded: hash) & mask
-        while slots[slot] != 0 {
-            let entry = slots[slot]
-            if entry >> 32 == hash >> 32 {
-                let code = Int(entry & 0xFFFF_FFFF) - 1
-                if equal(code, text) { return Int32(code) }
-            }
-            slot = (slot + 1) & mask
-        }
-        return nil
+        let code = slots.find(ByteHash.hash(text)) { equal($0, text) }
+        return code < 0 ? nil : Int32(truncatingIfNeeded: code)
     }
 
     /// Adds `text` without looking for an equal one; the pool no longer counts as distinct.
@@ -83,20 +55,6 @@ public final class StringPoolBuilder {
             && (text.count == 0 || memcmp(known.baseAddress!, text.baseAddress!, text.count) == 0)
     }
 
-    @usableFromInline func rehash() {
-        slots.deallocate()
-        slotCount *= 4
-        slots = .allocate(capacity: slotCount)
-        slots.initialize(repeating: 0, count: slotCount)
-        let mask = slotCount - 1
-        for code in 0..<count {
-            let hash = ByteHash.hash(self[bytesAt: code])
-            var slot = Int(truncatingIfNeeded: hash) & mask
-            while slots[slot] != 0 { slot = (slot + 1) & mask }
-            slots[slot] = hash & 0xFFFF_FFFF_0000_0000 | UInt64(code + 1)
-        }
-    }
-
     /// The pool; the builder is empty of strings but must not be used on.
     public func finish() -> StringPool {
         StringPool(offsets: offsets.finish(), bytes: bytes.finish(), isDistinct: isDistinct)
@@ -107,11 +65,11 @@ public final class StringPoolBuilder {
 /// rest is stored as it comes, which is faster and no larger.
 public final class StringBuilder: ColumnBuilder {
     public let pool = StringPoolBuilder()
-    public var codes: GrowingBuffer<Int32>
-    public var validity = GrowingValidity()
-    @usableFromInline var encodes = true
+    @exclusivity(unchecked) public var codes: GrowingBuffer<Int32>
+    @exclusivity(unchecked) public var validity = GrowingValidity()
+    @exclusivity(unchecked) @usableFromInline var encodes = true
     /// The row count at which the share of new strings is looked at next.
-    @usableFromInline var nextCheck = 65_536
+    @exclusivity(unchecked) @usableFromInline var nextCheck = 65_536
 
     public init(capacity: Int = 0) { codes = GrowingBuffer(capacity: capacity) }
 
@@ -145,6 +103,12 @@ public final class StringBuilder: ColumnBuilder {
     @inlinable public func appendNull() {
         validity.null(after: codes.count)
         codes.append(0)
+    }
+
+    /// Takes back the rows behind the first `count`.
+    func truncate(to count: Int) {
+        codes.count = count
+        validity.truncate(to: count)
     }
 
     @usableFromInline func check() {

@@ -103,15 +103,15 @@ public struct UUIDs: @unchecked Sendable {
 /// they are stored as they come.
 public final class UUIDBuilder: ColumnBuilder {
     /// Codes while ids are looked up, empty afterwards.
-    private var codes: GrowingBuffer<Int32>
-    private var table: KeyTable<UUID>? = KeyTable(capacity: 0)
-    private var values = GrowingBuffer<UUID>()
-    private var validity = GrowingValidity()
+    @exclusivity(unchecked) private var codes: GrowingBuffer<Int32>
+    @exclusivity(unchecked) private var table: KeyTable<UUID>? = KeyTable(capacity: 0)
+    @exclusivity(unchecked) private var values = GrowingBuffer<UUID>()
+    @exclusivity(unchecked) private var validity = GrowingValidity()
     /// Ids that are not looked up yet: a look-up waits for memory, many together wait once.
     private let waiting = Buffer<UUID>(uninitialized: 256)
-    private var waitingCount = 0
+    @exclusivity(unchecked) private var waitingCount = 0
     /// The row count at which the share of new ids is looked at next.
-    private var nextCheck = 65_536
+    @exclusivity(unchecked) private var nextCheck = 65_536
 
     public init(capacity: Int = 0) { codes = GrowingBuffer(capacity: capacity) }
 

@@ -9,7 +9,8 @@ import Files
 /// try JSON.encode(value, indent: 2)   // one member or element a line
 /// ```
 public enum JSON {
-    /// Arrays and objects inside each other, when reading and when writing. The limit of the parser, libjansson.
+    /// Arrays and objects inside each other, when reading and when writing: more than anybody needs, few enough to
+    /// recurse.
     public static let maximumDepth = 2048
 
     /// Writes `value` as the file at `path`, atomically and with a newline at its end.
@@ -27,7 +28,7 @@ public enum JSON {
 
     /// Reads the file at `path` as one JSON text.
     public static func read(_ path: String) throws -> Value {
-        let file = try MappedFile(path: path)
+        let file = try FileContent(path: path)
         return try withExtendedLifetime(file) { try decode(file.bytes, source: path) }
     }
 

@@ -1,20 +1,17 @@
 import Base
 
-/// Reads JSON text where it lies, value by value, for readers that know what they look for and need no tree.
+/// Reads JSON text (RFC 8259, UTF-8) where it lies, value by value: what every reader of JSON is made of.
 ///
-/// As strict as `JSON.decode`, but for numbers: they come as their text, of any size, and the reader decides what fits.
-/// Every method throws `Malformed` where the text is not JSON; `failure()` then says what is wrong.
+/// Checks all that it passes. A number comes as its text, of any size, and the reader decides what fits. Names are
+/// compared when their object ends. Arrays and objects may lie in each other `JSON.maximumDepth` levels deep.
+/// - Throws: every method throws `JSONError` where the text is no JSON, telling line and column.
 ///
 ///     var scanner = JSONScanner(bytes)
 ///     try scanner.beginArray()
 ///     var isFirst = true
-///     while try scanner.nextElement(&isFirst) { sum += Double(try scanner.number()) }
+///     while try scanner.nextElement(&isFirst) { sum += NumberText.double(try scanner.number())! }
 ///     try scanner.end()
 public struct JSONScanner: ~Copyable {
-    public struct Malformed: Error {
-        public init() {}
-    }
-
     public enum Kind: Sendable { case null, bool, number, string, array, object }
 
     /// A string as it stands between its quotes.
@@ -24,18 +21,22 @@ public struct JSONScanner: ~Copyable {
         public let hasEscapes: Bool
     }
 
-    private let text: UnsafePointer<UInt8>
+    let text: UnsafePointer<UInt8>
     public let count: Int
+    private let source: String?
     /// Where the next read begins. May be set back to the start of a value that was read, to read it again.
     public var position = 0
     private var depth = 0
-    /// Hashes of the names of the objects that are open, innermost last.
-    private var names: [UInt64] = []
+    /// The names of the objects that are open, innermost last.
+    private var names: [RawString] = []
     private var unescaped: UnsafeMutablePointer<UInt8>
     private var unescapedCapacity = 256
 
-    /// - Parameter bytes: must stay valid as long as the scanner is used.
-    public init(_ bytes: UnsafeRawBufferPointer) {
+    /// - Parameters:
+    ///   - bytes: must stay valid as long as the scanner is used.
+    ///   - source: the file's name, for messages.
+    public init(_ bytes: UnsafeRawBufferPointer, source: String? = nil) {
+        self.source = source
         unescaped = .allocate(capacity: unescapedCapacity)
         count = bytes.count
         // Never read when there are no bytes.
@@ -43,6 +44,15 @@ public struct JSONScanner: ~Copyable {
     }
 
     deinit { unescaped.deallocate() }
+
+    /// Starts over, and checks that the whole text is one JSON value.
+    public mutating func check() throws {
+        position = 0
+        depth = 0
+        names = []
+        try skip()
+        try end()
+    }
 
     // MARK: - What comes next
 
@@ -58,7 +68,7 @@ public struct JSONScanner: ~Copyable {
     /// Moves to the next value and tells its kind by its first byte.
     @inline(__always) public mutating func kind() throws -> Kind {
         skipSpaces()
-        guard position < count else { throw Malformed() }
+        guard position < count else { throw expected("a value", at: position) }
         switch text[position] {
         case UInt8(ascii: "\""): return .string
         case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"): return .number
@@ -66,30 +76,30 @@ public struct JSONScanner: ~Copyable {
         case UInt8(ascii: "t"), UInt8(ascii: "f"): return .bool
         case UInt8(ascii: "["): return .array
         case UInt8(ascii: "{"): return .object
-        default: throw Malformed()
+        default: throw expected("a value", at: position)
         }
     }
 
     /// Nothing but white space may follow.
     public mutating func end() throws {
         skipSpaces()
-        guard position == count else { throw Malformed() }
+        guard position == count else { throw expected("the end of the text", at: position) }
     }
 
     // MARK: - Scalars
 
     private mutating func take(word: StaticString) throws {
         let length = word.utf8CodeUnitCount
-        guard position + length <= count else { throw Malformed() }
-        for index in 0..<length where text[position + index] != word.utf8Start[index] { throw Malformed() }
+        for index in 0..<length where position + index >= count || text[position + index] != word.utf8Start[index] {
+            throw expected("'\(word)'", at: position + index)
+        }
         position += length
     }
 
     public mutating func null() throws { try take(word: "null") }
 
     public mutating func bool() throws -> Bool {
-        guard position < count else { throw Malformed() }
-        let value = text[position] == UInt8(ascii: "t")
+        let value = position < count && text[position] == UInt8(ascii: "t")
         try take(word: value ? "true" : "false")
         return value
     }
@@ -104,15 +114,22 @@ public struct JSONScanner: ~Copyable {
             return at > first
         }
         if at < count, text[at] == UInt8(ascii: "-") { at += 1 }
-        if at < count, text[at] == UInt8(ascii: "0") { at += 1 } else if !digits() { throw Malformed() }
+        if at < count, text[at] == UInt8(ascii: "0") {
+            at += 1
+            if at < count, text[at] &- UInt8(ascii: "0") < 10 {
+                throw failure("json.syntax", "a number with a zero in front", at: start)
+            }
+        } else if !digits() {
+            throw expected("a digit", at: at)
+        }
         if at < count, text[at] == UInt8(ascii: ".") {
             at += 1
-            if !digits() { throw Malformed() }
+            if !digits() { throw expected("a digit", at: at) }
         }
         if at < count, text[at] | 0x20 == UInt8(ascii: "e") {
             at += 1
             if at < count, text[at] == UInt8(ascii: "+") || text[at] == UInt8(ascii: "-") { at += 1 }
-            if !digits() { throw Malformed() }
+            if !digits() { throw expected("a digit", at: at) }
         }
         position = at
         return UnsafeBufferPointer(start: text + start, count: at - start)
@@ -123,13 +140,15 @@ public struct JSONScanner: ~Copyable {
 
     /// Passes a string and checks it.
     public mutating func rawString() throws -> RawString {
-        guard position < count, text[position] == UInt8(ascii: "\"") else { throw Malformed() }
+        guard position < count, text[position] == UInt8(ascii: "\"") else {
+            throw expected("a name in quotes", at: position)
+        }
         let start = position + 1
         var at = start
         var hasEscapes = false
         while true {
             at += plainASCIICount(text + at, count - at)
-            guard at < count else { throw Malformed() }
+            guard at < count else { throw failure("json.syntax", "a string without its end", at: position) }
             let byte = text[at]
             if byte == UInt8(ascii: "\"") {
                 position = at + 1
@@ -138,32 +157,36 @@ public struct JSONScanner: ~Copyable {
             if byte >= 0x80 {
                 repeat {
                     let length = UTF8Check.sequenceLength(text + at, count - at)
-                    guard length > 0 else { throw Malformed() }
+                    guard length > 0 else { throw notUTF8(at) }
                     at += length
                 } while at < count && text[at] >= 0x80
             } else if byte == UInt8(ascii: "\\") {
                 hasEscapes = true
                 at += try escapeLength(at)
             } else {
-                throw Malformed()
+                throw failure(
+                    "json.syntax", "a control character (\(hex(byte))) in a string; it has to be escaped", at: at)
             }
         }
     }
 
     /// The length of the escape that starts at `at`; a pair of surrogates is one.
     private func escapeLength(_ at: Int) throws -> Int {
-        guard at + 1 < count else { throw Malformed() }
+        guard at + 1 < count else { throw expected("an escape", at: at + 1) }
         switch text[at + 1] {
         case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
             UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
             return 2
         case UInt8(ascii: "u"):
-            guard let unit = codeUnit(at) else { throw Malformed() }
-            if unit & 0xFC00 == 0xDC00 { throw Malformed() }
-            if unit & 0xFC00 != 0xD800 { return 6 }
-            guard let second = codeUnit(at + 6), second & 0xFC00 == 0xDC00 else { throw Malformed() }
+            guard let unit = codeUnit(at) else {
+                throw failure("json.syntax", "\\u without four hexadecimal digits", at: at)
+            }
+            if unit & 0xF800 != 0xD800 { return 6 }
+            guard unit & 0xFC00 == 0xD800, let second = codeUnit(at + 6), second & 0xFC00 == 0xDC00 else {
+                throw failure("json.syntax", "an escape that is half of a surrogate pair", at: at)
+            }
             return 12
-        default: throw Malformed()
+        default: throw expected("one of \" \\ / b f n r t u behind a backslash", at: at + 1)
         }
     }
 
@@ -187,18 +210,23 @@ public struct JSONScanner: ~Copyable {
     /// The bytes of a string that `rawString` passed.
     public mutating func decoded(_ raw: RawString) -> UnsafeBufferPointer<UInt8> {
         guard raw.hasEscapes else { return UnsafeBufferPointer(start: text + raw.start, count: raw.count) }
-        // No escape is shorter than what it stands for.
         if raw.count > unescapedCapacity {
             unescaped.deallocate()
             unescapedCapacity = raw.count * 2
             unescaped = .allocate(capacity: unescapedCapacity)
         }
+        return UnsafeBufferPointer(start: unescaped, count: unescape(raw, into: unescaped))
+    }
+
+    /// Writes a string without its escapes; none is shorter than what it stands for.
+    /// - Returns: the number of bytes.
+    func unescape(_ raw: RawString, into target: UnsafeMutablePointer<UInt8>) -> Int {
         var length = 0
         var at = raw.start
         let end = raw.start + raw.count
         while at < end {
             guard text[at] == UInt8(ascii: "\\") else {
-                unescaped[length] = text[at]
+                target[length] = text[at]
                 length += 1
                 at += 1
                 continue
@@ -210,30 +238,34 @@ public struct JSONScanner: ~Copyable {
                     at += 6
                 }
                 for byte in UTF8.encode(Unicode.Scalar(scalar) ?? "\u{FFFD}")! {
-                    unescaped[length] = byte
+                    target[length] = byte
                     length += 1
                 }
                 continue
             }
             switch text[at + 1] {
-            case UInt8(ascii: "b"): unescaped[length] = 0x08
-            case UInt8(ascii: "f"): unescaped[length] = 0x0C
-            case UInt8(ascii: "n"): unescaped[length] = 0x0A
-            case UInt8(ascii: "r"): unescaped[length] = 0x0D
-            case UInt8(ascii: "t"): unescaped[length] = 0x09
-            default: unescaped[length] = text[at + 1]
+            case UInt8(ascii: "b"): target[length] = 0x08
+            case UInt8(ascii: "f"): target[length] = 0x0C
+            case UInt8(ascii: "n"): target[length] = 0x0A
+            case UInt8(ascii: "r"): target[length] = 0x0D
+            case UInt8(ascii: "t"): target[length] = 0x09
+            default: target[length] = text[at + 1]
             }
             length += 1
             at += 2
         }
-        return UnsafeBufferPointer(start: unescaped, count: length)
+        return length
     }
 
     // MARK: - Arrays and objects
 
     private mutating func open(_ bracket: Unicode.Scalar) throws {
-        guard position < count, text[position] == UInt8(ascii: bracket), depth < JSON.maximumDepth else {
-            throw Malformed()
+        guard position < count, text[position] == UInt8(ascii: bracket) else {
+            throw expected("'\(bracket)'", at: position)
+        }
+        guard depth < JSON.maximumDepth else {
+            throw failure(
+                "json.depth", "more than \(JSON.maximumDepth) arrays and objects inside each other", at: position)
         }
         position += 1
         depth += 1
@@ -242,8 +274,7 @@ public struct JSONScanner: ~Copyable {
     /// True at another element or member, false past the closing bracket.
     @inline(__always) private mutating func next(_ closing: Unicode.Scalar, _ isFirst: inout Bool) throws -> Bool {
         skipSpaces()
-        guard position < count else { throw Malformed() }
-        if text[position] == UInt8(ascii: closing) {
+        if position < count, text[position] == UInt8(ascii: closing) {
             position += 1
             depth -= 1
             return false
@@ -251,7 +282,9 @@ public struct JSONScanner: ~Copyable {
         if isFirst {
             isFirst = false
         } else {
-            guard text[position] == UInt8(ascii: ",") else { throw Malformed() }
+            guard position < count, text[position] == UInt8(ascii: ",") else {
+                throw expected("',' or '\(closing)'", at: position)
+            }
             position += 1
             skipSpaces()
         }
@@ -263,7 +296,8 @@ public struct JSONScanner: ~Copyable {
     /// - Parameter isFirst: true before the first call, and the scanner's from then on.
     public mutating func nextElement(_ isFirst: inout Bool) throws -> Bool { try next("]", &isFirst) }
 
-    /// For readers that look for repeated names themselves: members are read with `nextMember`.
+    /// For readers that keep the names themselves: members are read with `nextMember`, and `checkNames` is called at
+    /// the end.
     public mutating func beginMembers() throws { try open("{") }
 
     /// True at another member, whose name is to be read with `rawString` or `take(name:)` and followed by `colon()`.
@@ -293,7 +327,7 @@ public struct JSONScanner: ~Copyable {
 
     public mutating func colon() throws {
         skipSpaces()
-        guard position < count, text[position] == UInt8(ascii: ":") else { throw Malformed() }
+        guard position < count, text[position] == UInt8(ascii: ":") else { throw expected("':'", at: position) }
         position += 1
     }
 
@@ -311,61 +345,50 @@ public struct JSONScanner: ~Copyable {
     /// The next member's name, with its value to be read next; nil past the object's end. Valid as `string()` is.
     public mutating func nextName(_ members: inout Members) throws -> UnsafeBufferPointer<UInt8>? {
         guard try nextMember(&members.isFirst) else {
-            guard !JSONScanner.hasRepeats(names[members.base...]) else { throw Malformed() }
+            if names.count - members.base > 1 { try checkNames(names[members.base...]) }
             names.removeSubrange(members.base...)
             return nil
         }
-        let name = try string()
+        let name = try rawString()
         try colon()
-        names.append(try JSONScanner.hash(name: name))
-        return name
-    }
-
-    /// Stands for a name where repeats are looked for. NUL is refused in names, as `JSON.decode` does.
-    public static func hash(name: UnsafeBufferPointer<UInt8>) throws -> UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in name {
-            if byte == 0 { throw Malformed() }
-            hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3
-        }
-        // FNV-1a's top bits are its good ones; a second product spreads them.
-        return (hash ^ hash >> 32) &* 0x9E37_79B9_7F4A_7C15
-    }
-
-    /// Whether two names have one hash, which tells them to be equal.
-    public static func hasRepeats(_ hashes: ArraySlice<UInt64>) -> Bool {
-        if hashes.count <= 16 {
-            for index in hashes.indices.dropFirst() where hashes[..<index].contains(hashes[index]) { return true }
-            return false
-        }
-        let sorted = hashes.sorted()
-        return zip(sorted, sorted.dropFirst()).contains { $0 == $1 }
+        names.append(name)
+        return decoded(name)
     }
 
     // MARK: - Failures
 
-    /// Whether the whole text is one JSON value. Moves to where it is not.
-    public mutating func isWellFormed() -> Bool {
-        position = 0
-        depth = 0
-        names = []
-        do {
-            try skip()
-            try end()
-            return true
-        } catch {
-            return false
-        }
+    @inline(never) func failure(_ code: String, _ problem: String, at place: Int) -> JSONError {
+        let bytes = UnsafeRawBufferPointer(start: text, count: count)
+        return JSONError(code, problem, at: TextPlace(source: source, offset: place, in: bytes))
     }
 
-    /// What is wrong with a text after a `Malformed`: what `JSON.decode` finds, else the place that was reached.
-    public func failure(source: String? = nil) -> any Error {
-        let bytes = UnsafeRawBufferPointer(start: text, count: count)
-        do {
-            _ = try JSON.decode(bytes, source: source)
-        } catch {
-            return error
+    /// Names what stands where something else should, one character of it.
+    @inline(never) private func expected(_ what: String, at place: Int) -> JSONError {
+        guard place < count else {
+            return failure("json.syntax", "\(what) expected, but the text ends", at: place)
         }
-        return JSONError("json.syntax", "unexpected text", at: TextPlace(source: source, offset: position, in: bytes))
+        if place == 0, count >= 3, text[0] == 0xEF, text[1] == 0xBB, text[2] == 0xBF {
+            return failure(
+                "json.syntax", "the text starts with a byte order mark; save it as UTF-8 without one", at: 0)
+        }
+        var found = "byte \(hex(text[place]))"
+        if text[place] >= 0x80 {
+            let length = UTF8Check.sequenceLength(text + place, count - place)
+            if length == 0 { return notUTF8(place) }
+            let character = String(
+                decoding: UnsafeBufferPointer(start: text + place, count: length), as: UTF8.self)
+            found = "'\(character)'"
+        } else if text[place] >= 0x20, text[place] < 0x7F {
+            found = "'\(Unicode.Scalar(text[place]))'"
+        }
+        return failure("json.syntax", "\(what) expected, got \(found)", at: place)
+    }
+
+    @inline(never) private func notUTF8(_ place: Int) -> JSONError {
+        failure("json.utf8", "byte \(hex(text[place])) is not UTF-8", at: place)
+    }
+
+    private func hex(_ byte: UInt8) -> String {
+        "0x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
     }
 }

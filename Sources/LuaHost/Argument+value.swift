@@ -1,6 +1,22 @@
 import Base
 import CLuaBridge
 
+/// Counts what is made of nested tables. A table may be in another one twice, that one in the next twice, and so on: a
+/// few dozen of them then hold more values than there is memory for.
+public struct Growth {
+    private var made = 0
+
+    public init() {}
+
+    /// - Throws: `interrupted`; `memory` when there is none for many more.
+    public mutating func add() throws {
+        made += 1
+        guard made & 0xF_FFFF == 0 else { return }
+        try Interrupt.check()
+        try Memory.check(1 << 20, of: 128, for: "\(made) values in nested tables, and more to come")
+    }
+}
+
 extension Argument {
     private var L: OpaquePointer { call.L }
 
@@ -11,10 +27,12 @@ extension Argument {
     /// Functions, threads, userdata, other keys, circular tables and more than 200 levels are refused by their place.
     public func value() throws -> Value {
         var parents: [UnsafeRawPointer] = []
-        return try value(&parents)
+        var growth = Growth()
+        return try value(&parents, &growth)
     }
 
-    private func value(_ parents: inout [UnsafeRawPointer]) throws -> Value {
+    private func value(_ parents: inout [UnsafeRawPointer], _ growth: inout Growth) throws -> Value {
+        try growth.add()
         switch kind {
         case .nil: return .null
         case .bool: return .bool(try bool())
@@ -39,7 +57,7 @@ extension Argument {
             var elements: [Value] = []
             elements.reserveCapacity(count)
             for i in 0..<count {
-                elements.append(try element(i + 1).value(&parents))
+                elements.append(try element(i + 1).value(&parents, &growth))
                 lua_settop(L, top)
             }
             return .array(elements)
@@ -49,7 +67,7 @@ extension Argument {
             guard case .text(let name) = key else {
                 throw error("keys must be either 1 to n without gaps or strings")
             }
-            members.append(Value.Member(name.text, try field(name.text).value(&parents)))
+            members.append(Value.Member(name.text, try field(name.text).value(&parents, &growth)))
             lua_settop(L, top)
         }
         return .object(members)

@@ -60,6 +60,9 @@ public struct Call {
         try invoke(function, arguments: arguments)
     }
 
+    /// What `invoke` has just given, as the results of this call: they stand on top of the stack already.
+    public func giveBack(_ results: [Argument]) -> Int32 { Int32(results.count) }
+
     public func invoke(_ function: LuaFunction, arguments: [any LuaPushable]) throws -> [Argument] {
         try reserve(arguments.count + 5)
         if !state.waitingModules.isEmpty { try state.loadWaitingModules(on: L) }

@@ -87,7 +87,7 @@ extension LuaState {
     func pushError(_ error: any Error, on L: OpaquePointer) {
         lua_settop(L, 0)
         if let error = error as? LuaError, error.push(L) { return }
-        if error is Interrupted { tt_interrupts_raised(context) }
+        if error is Interrupted { return tt_push_interruption(L, 1) }
         pushErrorObject(error, on: L)
     }
 

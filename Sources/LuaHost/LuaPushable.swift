@@ -156,6 +156,13 @@ extension Call {
         return 1
     }
 
+    /// Instances of registered classes, each a result of its own; there may be too many for Lua's stack.
+    public func pushResults(_ objects: [AnyObject]) throws -> Int32 {
+        try reserve(objects.count)
+        for object in objects { push(object: object) }
+        return Int32(objects.count)
+    }
+
     /// A table of instances of registered classes.
     @discardableResult public func push(objects: some Sequence<AnyObject>) -> Int32 {
         push(list: objects.lazy.map { LuaObject($0) })

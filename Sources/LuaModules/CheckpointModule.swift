@@ -19,7 +19,8 @@ enum CheckpointModule {
                 "save": { call in
                     let path = try call[1].string()
                     if call[2].isNil { throw call.argumentError(2, "value expected, got nil") }
-                    try Checkpoint.save(try read(call[2], depth: 0), to: path)
+                    var growth = Growth()
+                    try Checkpoint.save(try read(call[2], depth: 0, &growth), to: path)
                     return 0
                 },
                 // checkpoint.load_safetensors(path) -> table<string, tt.Tensor>, table<string, string>
@@ -42,7 +43,8 @@ enum CheckpointModule {
     }
 
     /// As `Argument.value` reads plain data, and tensors.
-    private static func read(_ argument: Argument, depth: Int) throws -> CheckpointValue {
+    private static func read(_ argument: Argument, depth: Int, _ growth: inout Growth) throws -> CheckpointValue {
+        try growth.add()
         // A table within itself ends here, too.
         guard depth < 200 else { throw argument.error("tables are nested more than 200 levels deep, or in themselves") }
         switch argument.kind {
@@ -58,11 +60,11 @@ enum CheckpointModule {
         if try argument.isArray() {
             var list: [CheckpointValue] = []
             list.reserveCapacity(try argument.length())
-            try argument.forEach { _, element in list.append(try read(element, depth: depth + 1)) }
+            try argument.forEach { _, element in list.append(try read(element, depth: depth + 1, &growth)) }
             return .list(list)
         }
         var dict = CheckpointDict()
-        for (name, value) in try argument.fields() { dict[name] = try read(value, depth: depth + 1) }
+        for (name, value) in try argument.fields() { dict[name] = try read(value, depth: depth + 1, &growth) }
         return .dict(dict)
     }
 

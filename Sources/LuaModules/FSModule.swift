@@ -28,9 +28,7 @@ enum FSModule {
             },
             // fs.truncate(path, size)
             "truncate": { call in
-                let size = try call[2].int()
-                guard size >= 0 else { throw call.argumentError(2, "a size from 0 up expected, got \(size)") }
-                try Files.truncate(call[1].string(), to: size)
+                try Files.truncate(call[1].string(), to: try call[2].size())
                 return 0
             },
             // fs.lock(path) -> lock

@@ -30,6 +30,8 @@ enum FeaturesModule {
                 "indices": { call in
                     if call[1].kind == .table {
                         let parts = try call[1].elements().map { try $0.object(Indices.self).storage }
+                        let total = parts.reduce(0) { $0 + $1.count }
+                        try Memory.check(total, of: 4, for: "indices: \(total) positions")
                         return call.push(object: Indices(Buffer.concat(parts)))
                     }
                     return call.push(
@@ -40,7 +42,7 @@ enum FeaturesModule {
                     if let frame = call[1].tryObject(Frame.self) {
                         return call.push(object: try ColumnTensor.tensor(frame))
                     }
-                    let rows = try call[2].options(["rows"]).field("rows").optional?.int()
+                    let rows = try call[2].options(["rows"]).field("rows").optional?.count()
                     return call.push(object: try ColumnTensor.tensor(try call[1].object(Column.self), rows: rows))
                 },
                 // features.to_column(tensor | indices) -> Column
@@ -56,8 +58,8 @@ enum FeaturesModule {
                     return call.push(
                         object: try TakenItems(
                             groups: try rows(call[1], "groups"), items: try rows(call[2], "items"),
-                            groupCount: try options.field("groups").int(),
-                            population: try options.field("population").int()))
+                            groupCount: try options.field("groups").count(),
+                            population: try options.field("population").count()))
                 },
                 // features.sample_without{wanted=, taken=, before_groups=, before_items=, seed=, stream=}
                 //     -> Indices, Indices
@@ -184,8 +186,8 @@ enum FeaturesModule {
         let first = try call[1].object(Column.self)
         let tokens = call[2].tryObject(Column.self)
         let options = try call[tokens == nil ? 2 : 3].options(["min_count", "max_size"])
-        let least = try options.field("min_count").optional?.int() ?? 1
-        let size = try options.field("max_size").optional?.int() ?? 0
+        let least = try options.field("min_count").optional?.count() ?? 1
+        let size = try options.field("max_size").optional?.count() ?? 0
         let fitted =
             if let tokens {
                 try Vocabulary.fit(entities: first, tokens: tokens, minCount: least, maxCount: size)

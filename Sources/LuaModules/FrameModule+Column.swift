@@ -187,7 +187,10 @@ extension FrameModule {
             // column:to_table({null = nil}) -> list
             "to_table": { call in
                 let null = try call[2].options(["null"]).field("null").optional
-                return call.push(CellList(column: try call.column, null: null))
+                let column = try call.column
+                try LuaTables.check(
+                    [column.tableCount], values: column.valueCount, for: "to_table: \(column.count) values")
+                return call.push(CellList(column: column, null: null))
             },
             // column:equals(other) -> boolean
             "equals": { call in call.push(try call.column.isEqual(to: try call[2].object(Column.self))) },
@@ -197,4 +200,18 @@ extension FrameModule {
 
 extension Call {
     fileprivate var column: Column { get throws { try self[1].object(Column.self) } }
+}
+
+extension Column {
+    /// Tables that its values are in Lua.
+    var tableCount: Int {
+        if case .list(_, let child) = storage { return count + child.tableCount }
+        return 0
+    }
+
+    /// Values, and those of lists.
+    var valueCount: Int {
+        if case .list(_, let child) = storage { return count + child.valueCount }
+        return count
+    }
 }

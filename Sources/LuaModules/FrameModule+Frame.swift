@@ -100,7 +100,7 @@ extension FrameModule {
             // frame:sort(names, {distinct = 0}) -> tt.Frame
             "sort": { call in
                 let keys = try call[2].names().map { SortKey(spelled: $0) }
-                let distinct = try call[3].options(["distinct"]).field("distinct").optional?.int() ?? 0
+                let distinct = try call[3].options(["distinct"]).field("distinct").optional?.count() ?? 0
                 return call.push(object: try call.frame.sort(keys, distinct: distinct))
             },
             // frame:head(n?) -> tt.Frame
@@ -109,8 +109,7 @@ extension FrameModule {
             "tail": { call in call.push(object: try call.frame.tail(try call.rows(2))) },
             // frame:slice(start, n?) -> tt.Frame
             "slice": { call in
-                let start = try call[2].int()
-                guard start >= 1 else { throw call.argumentError(2, "rows count from 1") }
+                let start = try call[2].int(in: 1...Int.max)
                 let length = try call[3].isNil ? Int.max : call.rows(3)
                 return call.push(object: try call.frame.slice(start - 1, length))
             },
@@ -179,6 +178,10 @@ extension FrameModule {
                 let options = try call[2].options(["columns", "null"])
                 let null = try options.field("null").optional
                 let frame = try call.frame
+                try LuaTables.check(
+                    [frame.rowCount] + frame.columns.map(\.tableCount),
+                    values: frame.columns.reduce(0) { $0 + $1.valueCount },
+                    for: "to_table: \(frame.rowCount) rows")
                 if try options.field("columns").optional?.bool() ?? false {
                     return call.pushTable(
                         fields: zip(frame.names, frame.columns).map { ($0, CellList(column: $1, null: null)) })
@@ -204,11 +207,8 @@ extension FrameModule {
             // frame:format({max_rows = 20, width = 120}) -> string
             "format": { call in
                 let options = try call[2].options(["max_rows", "width"])
-                let maxRows = try options.field("max_rows").optional?.int() ?? 20
-                let width = try options.field("width").optional?.int() ?? 120
-                guard maxRows >= 1, width >= 8 else {
-                    throw call.argumentError(2, "max_rows is at least 1, width at least 8")
-                }
+                let maxRows = try options.field("max_rows").optional?.int(in: 1...Argument.countLimit) ?? 20
+                let width = try options.field("width").optional?.int(in: 8...Argument.countLimit) ?? 120
                 return call.push(try call.frame.table(maxRows: maxRows, width: width))
             },
         ]
@@ -220,9 +220,7 @@ extension Call {
 
     /// A number of rows, 10 when not given.
     fileprivate func rows(_ argument: Int) throws -> Int {
-        let n = try self[argument].optional?.int() ?? 10
-        guard n >= 0 else { throw argumentError(argument, "a number of rows is not negative") }
-        return n
+        try self[argument].optional?.int(in: 0...Int.max) ?? 10
     }
 
     /// What `function` gives for every row, as plain values.

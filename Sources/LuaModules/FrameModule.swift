@@ -136,7 +136,8 @@ extension Argument {
     /// Row numbers, counted from 1 in Lua: a list, an int64 column without nulls, or `tt.Indices`.
     func positions(of rowCount: Int) throws -> Buffer<Int32> {
         func checked(_ position: Int64) throws -> Int32 {
-            guard position >= 1, position <= Int64(rowCount) else {
+            // A column may be longer than positions reach.
+            guard position >= 1, position <= Int64(min(rowCount, Argument.countLimit)) else {
                 throw error("there is no row \(position) of \(rowCount)")
             }
             return Int32(position - 1)
@@ -161,10 +162,8 @@ extension Call {
     /// A list of values, where nil (and `tt.json.null`) is null. A field `n` gives the length of a list that ends in nil.
     func columnOfValues(_ list: Argument, dtype: DType?) throws -> Column {
         if let column = list.tryObject(Column.self) { return try dtype.map { try column.cast(to: $0) } ?? column }
-        let count = try list.field("n").optional?.int() ?? list.length()
-        guard (0...Int(Int32.max)).contains(count) else {
-            throw list.error("field 'n': 0 to \(Int32.max) expected, got \(count)")
-        }
+        let count = try list.field("n").optional?.count() ?? list.length()
+        try Memory.check(count, of: 2 * MemoryLayout<Value>.stride, for: "column: \(count) values")
         var values: [Value] = []
         values.reserveCapacity(try min(count, list.length()))
         for index in 0..<count {

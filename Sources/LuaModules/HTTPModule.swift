@@ -53,9 +53,7 @@ enum HTTPModule {
             // client:each(requests, {parallel}) -> tt.HTTPAnswers, nil, nil, tt.HTTPAnswers
             "each": { call in
                 let client = try call[1].object(HTTPClient.self)
-                let option = try call[3].options(["parallel"]).field("parallel")
-                let parallel = try option.optional?.int() ?? 4
-                guard (1...256).contains(parallel) else { throw option.error("1 to 256 expected, got \(parallel)") }
+                let parallel = try call[3].options(["parallel"]).field("parallel").optional?.int(in: 1...256) ?? 4
                 let answers = HTTPAnswers(client, limit: parallel, next: try requests(call[2]))
                 // The fourth value of a generic `for` is closed when the loop is left.
                 return call.push(object: answers) + call.push(nil) + call.push(nil) + call.push(object: answers)

@@ -28,7 +28,7 @@ extension Argument {
         options.timeout = try field("timeout_s").seconds() ?? options.timeout
         options.connectTimeout = try field("connect_timeout_s").seconds() ?? options.connectTimeout
         options.idleTimeout = try field("idle_timeout_s").seconds() ?? options.idleTimeout
-        options.maximumBody = try field("max_body").size() ?? options.maximumBody
+        options.maximumBody = try field("max_body").optional?.size() ?? options.maximumBody
         options.redirects = try field("redirects").redirects() ?? options.redirects
         options.http2 = try field("http2").optional?.bool() ?? true
         options.caFile = try field("ca_file").optional?.string()
@@ -52,7 +52,7 @@ extension Argument {
         request.wantsDigest = try field("sha256").optional?.bool() ?? false
         request.timeout = try field("timeout_s").seconds()
         request.idleTimeout = try field("idle_timeout_s").seconds()
-        request.maximumBody = try field("max_body").size()
+        request.maximumBody = try field("max_body").optional?.size()
         request.redirects = try field("redirects").redirects()
         request.retry = try field("retry").retry(over: client.client.options.retry)
         request.isIdempotent = try field("idempotent").optional?.bool()
@@ -93,8 +93,8 @@ extension Argument {
             try request.describe(body: "application/x-www-form-urlencoded")
         default:
             request.body = .file(
-                path: try field("file").string(), offset: try field("file_offset").size() ?? 0,
-                length: try field("file_length").size())
+                path: try field("file").string(), offset: try field("file_offset").optional?.size() ?? 0,
+                length: try field("file_length").optional?.size())
         }
     }
 
@@ -134,17 +134,7 @@ extension Argument {
         return number
     }
 
-    fileprivate func size() throws -> Int? {
-        guard let number = try optional?.int() else { return nil }
-        guard number >= 0 else { throw error("0 or more expected, got \(number)") }
-        return number
-    }
-
-    fileprivate func redirects() throws -> Int? {
-        guard let number = try optional?.int() else { return nil }
-        guard (0...100).contains(number) else { throw error("0 to 100 expected, got \(number)") }
-        return number
-    }
+    fileprivate func redirects() throws -> Int? { try optional?.int(in: 0...100) }
 
     /// `false`, or a table of what differs from `policy`, or from the default where there is none.
     fileprivate func retry(over policy: RetryPolicy?) throws -> Request.Retry? {
@@ -162,11 +152,7 @@ extension Argument {
             guard number >= 0, number < 2_000_000 else { throw field.error("seconds from 0 to 2000000 expected") }
             return number
         }
-        let attempts = try given.field("attempts")
-        result.attempts = try attempts.optional?.int() ?? result.attempts
-        guard (1...1000).contains(result.attempts) else {
-            throw attempts.error("1 to 1000 expected, got \(result.attempts)")
-        }
+        result.attempts = try given.field("attempts").optional?.int(in: 1...1000) ?? result.attempts
         result.base = try pause("base_s") ?? result.base
         result.limit = try pause("max_s") ?? result.limit
         result.maximumWait = try pause("max_wait_s") ?? result.maximumWait

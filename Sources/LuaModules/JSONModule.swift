@@ -35,9 +35,6 @@ enum JSONModule {
     }
 
     private static func indent(_ options: Argument) throws -> Int? {
-        let option = try options.options(["indent"]).field("indent")
-        guard let indent = try option.optional?.int() else { return nil }
-        guard (0...16).contains(indent) else { throw option.error("0 to 16 expected, got \(indent)") }
-        return indent
+        try options.options(["indent"]).field("indent").optional?.int(in: 0...16)
     }
 }

@@ -25,7 +25,8 @@ enum NNModule {
                 let options = try LayerOptions(call[3])
                 return call.push(
                     object: try Linear(
-                        inputs: try call[1].int(), outputs: try call[2].int(), bias: options.bias, seed: options.seed,
+                        inputs: try call[1].count(), outputs: try call[2].count(), bias: options.bias,
+                        seed: options.seed,
                         name: options.name))
             },
             // nn.sparse_linear(inputs, outputs, {bias, seed, name}) -> Module
@@ -34,13 +35,10 @@ enum NNModule {
                 // A list of widths stands for their sum.
                 let inputs =
                     call[1].kind == .table
-                    ? try call[1].ints().reduce(0) { sum, width in
-                        guard width >= 0, width <= Int(Int32.max) else { throw call.argumentError(1, "width \(width)") }
-                        return sum + width
-                    } : try call[1].int()
+                    ? try call[1].ints(in: 0...Argument.countLimit).reduce(0, +) : try call[1].count()
                 return call.push(
                     object: try SparseLinear(
-                        inputs: inputs, outputs: try call[2].int(), bias: options.bias, seed: options.seed,
+                        inputs: inputs, outputs: try call[2].count(), bias: options.bias, seed: options.seed,
                         name: options.name))
             },
             // nn.relu() -> Module
@@ -69,13 +67,13 @@ enum NNModule {
                 let outputs = try Towers.forward(
                     try call[1].elements().map { try $0.object(Module.self) },
                     try call[2].elements().map { try $0.moduleInput() })
-                for output in outputs { call.push(object: output) }
-                return Int32(outputs.count)
+                return try call.pushResults(outputs)
             },
             // nn.embed(module, rows, {block}) -> Tensor (n, e)
             "embed": { call in
                 let module = try call[1].object(Module.self)
-                let block = try call[3].options(["block"]).field("block").optional?.int() ?? 4096
+                let block =
+                    try call[3].options(["block"]).field("block").optional?.int(in: 1...Argument.countLimit) ?? 4096
                 if let matrix = call[2].tryObject(FeatureMatrix.self) {
                     return call.push(object: try Towers.embed(module, matrix, block: block))
                 }
@@ -89,7 +87,7 @@ enum NNModule {
                 let options = try call[4].options(["exclude"])
                 let exclude = try options.field("exclude").optional?.options(["queries", "items"])
                 let (values, indices) = try Tensor.topProducts(
-                    try call[1].object(Tensor.self), try call[2].object(Tensor.self), try call[3].int(),
+                    try call[1].object(Tensor.self), try call[2].object(Tensor.self), try call[3].count(),
                     exclude: try exclude.map {
                         (try $0.field("queries").indices(), try $0.field("items").indices())
                     })

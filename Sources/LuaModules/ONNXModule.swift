@@ -26,7 +26,7 @@ enum ONNXModule {
         if let name = try opts.field("input_name").optional { exporter.inputName = try name.string() }
         if let name = try opts.field("output_name").optional { exporter.outputName = try name.string() }
         if let prefix = try opts.field("prefix").optional { exporter.prefix = try prefix.string() }
-        if let dim = try opts.field("input_dim").optional { exporter.inputDim = try dim.int() }
+        if let dim = try opts.field("input_dim").optional { exporter.inputDim = try dim.count() }
         if let opset = try opts.field("opset").optional, try opset.int() != Exporter.opset {
             throw opset.error("only operator set \(Exporter.opset) is written")
         }

@@ -66,9 +66,9 @@ enum ParquetModule {
                 // file:read_row_group(i, opts) -> frame
                 "read_row_group": { call in
                     let columns = try columns(call[3])
-                    let group = try call[2].int()
+                    let group = try call[2].int(in: 1...Argument.countLimit)
                     let file = try call[1].object(ParquetFile.self)
-                    guard file.rowGroups.indices.contains(group &- 1) else {
+                    guard group <= file.rowGroups.count else {
                         throw call.argumentError(2, "row group \(group) of \(file.rowGroups.count)")
                     }
                     return call.push(object: try file.readRowGroup(group - 1, columns: columns))
@@ -126,7 +126,7 @@ enum ParquetModule {
     }
 
     private static func open(_ path: String, _ options: Argument) throws -> ParquetFile {
-        try ParquetFile(path: path, maxBytes: options.field("max_bytes").optional?.int())
+        try ParquetFile(path: path, maxBytes: options.field("max_bytes").optional?.int(in: 1...Int.max))
     }
 
     private static func columns(_ argument: Argument) throws -> [String]? {

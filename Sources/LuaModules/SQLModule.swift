@@ -25,11 +25,13 @@ enum SQLModule {
                     options.create = try given.field("create").optional?.bool() ?? true
                     return call.push(object: try Database.open(dsn, options))
                 },
+                // sql.trace() -> tt.StatementTrace
+                "trace": { call in call.push(object: StatementTrace()) },
                 // sql.identifier(name, ...) -> string
                 "identifier": { call in
                     call.push(try Identifier.quote((1...max(call.count, 1)).map { try call[$0].string() }))
                 },
-            ], classes: [database, chunks, reading], constants: ["null": .null])
+            ], classes: [database, chunks, reading, trace], constants: ["null": .null])
     }
 
     private static var database: LuaClass {
@@ -52,7 +54,7 @@ enum SQLModule {
                 "chunks": { call in
                     let database = try call[1].object(Database.self)
                     let options = try call[4].options(["rows", "types"])
-                    let rows = try options.field("rows").optional?.int() ?? 65_536
+                    let rows = try options.field("rows").optional?.int(in: 1...Argument.countLimit) ?? 65_536
                     let chunks = try database.chunks(
                         try call[2].string(), parameters(call[3]), rows: rows, types: types(options.field("types")))
                     // The fourth value of a generic `for` is closed when the loop is left.
@@ -84,7 +86,7 @@ enum SQLModule {
                     let results = try database.transaction(transactionOptions(call[3])) {
                         try call.invoke(body, call[1])
                     }
-                    return results.reduce(0) { $0 + call.push($1) }
+                    return call.giveBack(results)
                 },
                 // db:tables() -> string[]
                 "tables": { call in
@@ -154,6 +156,20 @@ enum SQLModule {
             ], close: { $0.close() })
     }
 
+    private static var trace: LuaClass {
+        LuaClass(
+            StatementTrace.self, "tt.StatementTrace",
+            methods: [
+                // trace:statements() -> string[]
+                "statements": { call in call.push(list: try call[1].object(StatementTrace.self).statements()) },
+                // trace:close()
+                "close": { call in
+                    try call[1].object(StatementTrace.self).close()
+                    return 0
+                },
+            ], close: { $0.close() })
+    }
+
     // MARK: Arguments
 
     /// A list of values; its field `n`, as `table.pack` sets it, allows for nils inside.
@@ -162,10 +178,12 @@ enum SQLModule {
         guard list.kind == .table else { throw list.error("a list of values expected, as in {42, 'blue'}") }
         let count = try list.field("n").optional?.int() ?? list.length()
         guard (0...65_535).contains(count) else { throw list.error("at most 65535 values can be bound") }
-        return try (0..<count).map { try parameter(list.element($0 + 1)) }
+        var growth = Growth()
+        return try (0..<count).map { try parameter(list.element($0 + 1), depth: 0, &growth) }
     }
 
-    private static func parameter(_ argument: Argument, depth: Int = 0) throws -> Parameter {
+    private static func parameter(_ argument: Argument, depth: Int, _ growth: inout Growth) throws -> Parameter {
+        try growth.add()
         switch argument.kind {
         case .nil: return .null
         case .lightuserdata where argument.isNull: return .null
@@ -177,7 +195,7 @@ enum SQLModule {
             // A table may hold itself.
             guard depth < 64 else { throw argument.error("lists nest 64 deep at most") }
             var items: [Parameter] = []
-            try argument.forEach { items.append(try parameter($1, depth: depth + 1)) }
+            try argument.forEach { items.append(try parameter($1, depth: depth + 1, &growth)) }
             return .list(items)
         default:
             if let column = argument.tryObject(Column.self) { return .column(column) }

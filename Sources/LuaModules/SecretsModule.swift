@@ -1,7 +1,7 @@
 import Base
 import LuaHost
 
-/// `tt.internal.secrets`: what `tt.log`, `tt.supabase` and others hide by.
+/// `tt.internal.secrets`: what `tt.log` and others hide by.
 enum SecretsModule {
     static var module: LuaModule {
         LuaModule(

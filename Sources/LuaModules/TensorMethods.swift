@@ -108,7 +108,7 @@ enum TensorMethods {
             // t:to_table() -> nested tables, or a number
             "to_table": { call in
                 let tensor = try call[1].object(Tensor.self)
-                return call.push(NestedTable(shape: tensor.shape) { Double(tensor.pointer[$0]) })
+                return call.push(try NestedTable(shape: tensor.shape) { Double(tensor.pointer[$0]) })
             },
             // t:bytes() -> string
             "bytes": { call in
@@ -180,7 +180,7 @@ enum TensorMethods {
             },
             // t:topk(k) -> Tensor, Indices
             "topk": { call in
-                let (values, indices) = try call[1].object(Tensor.self).topK(try call[2].int())
+                let (values, indices) = try call[1].object(Tensor.self).topK(try call[2].count())
                 return call.push(object: values) + call.push(object: indices)
             },
         ]

@@ -83,12 +83,12 @@ enum TensorModule {
             "indices": { call in call.push(object: try call[1].indices()) },
             // tensor.range(first, last) -> Indices
             "range": { call in
-                let first = try call[1].int()
-                let last = try call[2].int()
-                guard first >= 1, last >= first - 1, last <= Int(Int32.max) else {
+                let first = try call[1].int(in: 1...Argument.countLimit)
+                let last = try call[2].int(in: 0...Argument.countLimit)
+                guard last >= first - 1 else {
                     throw call.argumentError(2, "positions \(first) to \(last) are not a range from 1 up")
                 }
-                return call.push(object: Indices(range: (first - 1)..<last))
+                return call.push(object: try Indices(range: (first - 1)..<last))
             },
             // tensor.feature_matrix({dense, sparse = {{width, offsets, codes, values}}}) -> FeatureMatrix
             "feature_matrix": { call in
@@ -97,9 +97,9 @@ enum TensorModule {
                     let part = try part.options(["width", "offsets", "codes", "values"])
                     return FeatureMatrix.Part(
                         offsets: Buffer(try part.field("offsets").ints().map { Int64($0) }),
-                        codes: Buffer(try part.field("codes").ints().map { Int32(clamping: $0 &- 1) }),
+                        codes: Buffer(try part.field("codes").positions().map { Int32($0) }),
                         values: Buffer(try part.field("values").doubles().map { Float($0) }),
-                        width: try part.field("width").int())
+                        width: try part.field("width").count())
                 }
                 return call.push(
                     object: try FeatureMatrix(dense: try options.field("dense").object(Tensor.self), parts: parts ?? [])
@@ -110,8 +110,7 @@ enum TensorModule {
                 let function = try call[1].function()
                 let arguments = call.count < 2 ? [] : (2...call.count).map { call[$0] }
                 let results = try Gradients.off { try call.invoke(function, arguments: arguments) }
-                for result in results { call.push(result) }
-                return Int32(results.count)
+                return call.giveBack(results)
             },
             // tensor.empty_cache()
             "empty_cache": { _ in
@@ -123,12 +122,7 @@ enum TensorModule {
             "kernels": { $0.push(Threads.kernels) },
             // tensor.threads(n) -> integer
             "threads": { call in
-                if let wanted = try call[1].optional?.int() {
-                    guard wanted >= 1, wanted <= 256 else {
-                        throw call.argumentError(1, "1 to 256 expected, got \(wanted)")
-                    }
-                    Threads.count = wanted
-                }
+                if let wanted = try call[1].optional?.int(in: 1...256) { Threads.count = wanted }
                 return call.push(Threads.count)
             },
         ]
@@ -139,7 +133,7 @@ enum TensorModule {
             // indices:to_table() -> integers, nested as the shape
             "to_table": { call in
                 let indices = try call[1].object(Indices.self)
-                return call.push(NestedTable(shape: indices.shape) { Double(indices[$0] + 1) }.integers)
+                return call.push(try NestedTable(shape: indices.shape) { Double(indices[$0] + 1) }.integers)
             },
             // indices:rows(places) -> Indices
             "rows": { call in
@@ -153,7 +147,8 @@ enum TensorModule {
             },
             // indices:shift(by) -> Indices
             "shift": { call in
-                call.push(object: try call[1].object(Indices.self).shifted(by: try call[2].int()))
+                let distance = try call[2].int(in: -Argument.countLimit...Argument.countLimit)
+                return call.push(object: try call[1].object(Indices.self).shifted(by: distance))
             },
         ]
     }
@@ -193,7 +188,14 @@ struct NestedTable: LuaPushable {
     var isInteger = false
     let element: (Int) -> Double
 
-    init(shape: [Int], element: @escaping (Int) -> Double) {
+    /// - Throws: `memory` when Lua has no room for the tables, of which a tensor without elements may have many too.
+    init(shape: [Int], element: @escaping (Int) -> Double) throws {
+        var tables = [1]
+        for size in shape {
+            let (product, overflow) = tables.last!.multipliedReportingOverflow(by: size)
+            tables.append(overflow ? .max : product)
+        }
+        try LuaTables.check(tables.dropLast(), values: tables.last!, for: "to_table: \(TensorError.describe(shape))")
         self.shape = shape
         self.element = element
     }
@@ -242,6 +244,8 @@ struct NestedTable: LuaPushable {
         let isInnermost = try count == 0 || argument.element(1).kind != .table
         if isInnermost {
             guard depth == shape.count - 1 else { throw argument.error("a number where others have a table") }
+            // Tables that occur again and again hold more numbers than there is memory for.
+            if values.isEmpty { _ = try Tensor.checkedElements(shape, "from_table") }
             values += try argument.doubles().map { Float($0) }
         } else {
             try argument.forEach { _, element in try append(element, depth: depth + 1, &shape, &values) }
@@ -271,7 +275,7 @@ extension Argument {
     func indices() throws -> Indices {
         if let indices = tryObject(Indices.self) { return indices }
         guard kind == .table else { return try object(Indices.self) }
-        return try Indices(try ints().map { $0 &- 1 })
+        return try Indices(try positions())
     }
 
     /// A tensor, or a number as a scalar tensor.
@@ -286,7 +290,7 @@ extension Call {
     func range(_ first: Int, _ last: Int, count: Int) throws -> (start: Int, length: Int) {
         func place(_ argument: Argument, _ fallback: Int) throws -> Int {
             let place = try argument.optional?.int() ?? fallback
-            return place < 0 ? count &+ place &+ 1 : place
+            return place < 0 ? count + place + 1 : place
         }
         let start = try place(self[first], 1)
         let end = try place(self[last], count)
@@ -294,5 +298,17 @@ extension Call {
             throw argumentError(first, "places \(start) to \(end) are outside 1 to \(count)")
         }
         return (start - 1, end - start + 1)
+    }
+}
+
+/// The memory of tables that are made for Lua. Lua itself cannot refuse while Swift is on the stack.
+enum LuaTables {
+    /// - Parameters:
+    ///   - tables: how many tables, in parts that are added up.
+    ///   - values: elements and fields in all of them.
+    /// - Throws: `memory`.
+    static func check(_ tables: some Sequence<Int>, values: Int, for what: @autoclosure () -> String) throws {
+        let bytes = tables.reduce(Double(values) * 40) { $0 + Double($1) * 64 }
+        try Memory.check(bytes < 0x1p62 ? Int(bytes) : .max, of: 1, for: what())
     }
 }

@@ -71,7 +71,8 @@ enum TrainModule {
                 }
                 return call.push(
                     object: try Batches(
-                        fields: fields, size: try options.field("size").int(), seed: try options.seed(),
+                        fields: fields, size: try options.field("size").int(in: 1...Argument.countLimit),
+                        seed: try options.seed(),
                         epoch: UInt64(bitPattern: try options.field("epoch").optional?.int64() ?? 0),
                         shuffle: try options.field("shuffle").optional?.bool() ?? true))
             },

@@ -11,12 +11,13 @@ public final class Normalize: Module {
     public override func forward(_ input: ModuleInput) throws -> Tensor { try input.dense().normalized() }
 }
 
-/// Sets elements to 0 with a probability and scales the others up, in training mode only.
+/// Sets elements to 0 with a probability and scales up the others, in training mode only.
 ///
-/// Which elements is a function of the layer's seed and name, how often it ran, and the element's place: not of threads.
+/// The mask is a function of the layer's seed and name, the number of the call, and the element's index, not of
+/// threads.
 public final class Dropout: Module {
     public let probability: Double
-    /// How often the layer ran in training mode.
+    /// The number of calls in training mode.
     public private(set) var steps: UInt64 = 0
     private var key: UInt64 = 0
 
@@ -39,7 +40,7 @@ public final class Dropout: Module {
         return try x.dropout(probability: probability, key: nextKey())
     }
 
-    /// The mask of the next step; none in evaluation mode.
+    /// The mask of the next call; none in evaluation mode.
     func nextMask() throws -> DropoutMask {
         guard isTraining, probability > 0 else { return .none }
         return try DropoutMask(probability: probability, key: nextKey())

@@ -1,13 +1,13 @@
 import Base
 import Tensors
 
-/// y = x · weightᵀ + bias. weight (out, in), bias (out,), both uniform in ±1/√in at first.
+/// y = x · weightᵀ + bias. weight (out, in) and bias (out,) are initially uniform in ±1/√in.
 public final class Linear: Module {
     public let weight: Tensor
     public let bias: Tensor?
 
     /// - Parameters:
-    ///   - seed, name: the stream the first numbers come from; see `Module.initialize`.
+    ///   - seed, name: the random stream of the initial parameters; see `Module.initialize`.
     public init(inputs: Int, outputs: Int, bias: Bool = true, seed: UInt64 = 0, name: String = "") throws {
         guard inputs > 0, outputs > 0 else {
             throw NetworkError("nn.value", "linear: \(inputs) inputs and \(outputs) outputs; both must be positive")
@@ -39,10 +39,10 @@ public final class Linear: Module {
     }
 }
 
-/// A linear layer for rows that are mostly zero: the product is a sum of the weight rows that occur, and so is its
-/// gradient. Takes rows of a feature matrix, or a dense tensor.
+/// A linear layer for sparse rows: it and its gradient touch only the weight rows of nonzero columns. Takes rows of a
+/// feature matrix, or a dense tensor.
 ///
-/// Keeps the weight as (in, out), so that one input's weights lie together; names and `state` are those of `Linear`.
+/// Stores the weight as (in, out), so that one input's weights are contiguous; names and `state` are those of `Linear`.
 public final class SparseLinear: Module {
     /// (in, out)
     public let weight: Tensor
@@ -69,7 +69,7 @@ public final class SparseLinear: Module {
             + (bias.map { [Parameter(name: "bias", tensor: $0)] } ?? [])
     }
 
-    /// The numbers are those of a `Linear` of the same sizes, seed and name.
+    /// Draws the same parameters as a `Linear` of the same sizes, seed and name.
     public override func seed(_ seed: UInt64, name: String) {
         let bound = 1 / Double(inputs).squareRoot()
         weight.fillUniform(bound, seed: seed, stream: Stream.number(name + "weight"), transposed: true)
@@ -97,5 +97,6 @@ extension Tensor {
                 pointer[index] = Float(bound * (2 * random.uniform() - 1))
             }
         }
+        changedInPlace()
     }
 }

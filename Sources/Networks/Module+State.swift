@@ -2,16 +2,16 @@ import Base
 import CKernels
 import Tensors
 
-/// What goes wrong with networks: `nn.state` (names and shapes of a state dict), `nn.input`, `nn.value`.
+/// Errors of networks: `nn.state` (names and shapes of a state dict), `nn.input`, `nn.value`.
 public typealias NetworkError = ErrorOf<Module>
 
 extension Module {
-    /// Copies of all parameters as PyTorch names and lays them out: a weight is (out, in).
+    /// Copies of all parameters with PyTorch's names and layout: a weight is (out, in).
     public func state(prefix: String = "") -> [(name: String, tensor: Tensor)] {
         parameters(prefix: prefix).map { ($0.name, $0.isTransposed ? $0.tensor.transposedCopy() : $0.tensor.clone()) }
     }
 
-    /// Overwrites all parameters. Names and shapes must be exactly those of `state`; otherwise nothing is changed.
+    /// Overwrites all parameters. Names and shapes must be exactly those of `state`; otherwise nothing changes.
     public func load(_ state: [(name: String, tensor: Tensor)], prefix: String = "") throws {
         let parameters = parameters(prefix: prefix)
         var given: [String: Tensor] = [:]
@@ -56,7 +56,7 @@ extension Tensor {
     /// The transpose of a matrix, outside the graph.
     fileprivate func transposedCopy() -> Tensor {
         let result = Tensor(uninitialized: [shape[1], shape[0]])
-        tt_transpose(result.pointer, pointer, 1, shape[0], 1, shape[1], 1)
+        tt_swap_axes(result.pointer, pointer, 1, shape[0], 1, shape[1], 1)
         return result
     }
 }

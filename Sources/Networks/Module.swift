@@ -2,12 +2,12 @@ import Base
 import Synchronization
 import Tensors
 
-/// What a module takes: a dense tensor (…, in), or rows of a feature matrix (for a sparse first layer).
+/// The input of a module: a dense tensor (…, in), or rows of a feature matrix (for a sparse first layer).
 public enum ModuleInput {
     case tensor(Tensor)
     case rows(Rows)
 
-    /// Rows become a dense tensor.
+    /// Converts rows to a dense tensor.
     public func dense() throws -> Tensor {
         switch self {
         case .tensor(let tensor): tensor
@@ -16,13 +16,13 @@ public enum ModuleInput {
     }
 }
 
-/// One tensor a module learns, under PyTorch's name.
+/// A parameter of a module, under PyTorch's name.
 public struct Parameter {
-    /// `0.weight` within a sequential.
+    /// Such as `0.weight` in a sequential.
     public let name: String
-    /// The live tensor, laid out as the layer keeps it.
+    /// The live tensor, in the layer's layout.
     public let tensor: Tensor
-    /// The layer keeps the transpose of what PyTorch keeps; `state` and `load` exchange PyTorch's layout.
+    /// The layer stores the transpose of PyTorch's parameter; `state` and `load` use PyTorch's layout.
     public let isTransposed: Bool
 
     public init(name: String, tensor: Tensor, isTransposed: Bool = false) {
@@ -32,9 +32,9 @@ public struct Parameter {
     }
 }
 
-/// A layer, or layers within layers: a function of one input with parameters to learn.
+/// A layer, or a nested set of layers: a function of one input with learned parameters.
 open class Module {
-    /// Dropout works in training mode only. New modules are in training mode.
+    /// Dropout is active in training mode only. New modules are in training mode.
     public private(set) var isTraining = true
 
     public init() {}
@@ -46,22 +46,22 @@ open class Module {
 
     public final func forward(_ input: Tensor) throws -> Tensor { try forward(.tensor(input)) }
 
-    /// Modules inside this one, by name, in order.
+    /// The submodules, by name, in order.
     open var children: [(name: String, module: Module)] { [] }
 
-    /// Parameters of this module alone, not of the ones inside it.
+    /// Parameters of this module without its submodules.
     open var ownParameters: [Parameter] { [] }
 
-    /// Draws this module's own parameters and random choices from `seed`, each from a stream named below `name`.
+    /// Draws this module's own parameters, and seeds its dropout, from streams of `seed` named below `name`.
     open func seed(_ seed: UInt64, name: String) {}
 
-    /// All parameters, in order, under names that start with `prefix`.
+    /// All parameters, in order, with `prefix` before their names.
     public final func parameters(prefix: String = "") -> [Parameter] {
         ownParameters.map { Parameter(name: prefix + $0.name, tensor: $0.tensor, isTransposed: $0.isTransposed) }
             + children.flatMap { $0.module.parameters(prefix: "\(prefix)\($0.name).") }
     }
 
-    /// Switches dropout on or off, here and in the modules inside.
+    /// Sets the mode of this module and its submodules.
     public final func train(_ training: Bool = true) {
         isTraining = training
         for child in children { child.module.train(training) }
@@ -70,8 +70,8 @@ open class Module {
     /// Sets the mode of this module alone.
     final func restore(_ training: Bool) { isTraining = training }
 
-    /// Draws every parameter anew from `seed`. Each has its own stream, named by its place below `name`: the numbers
-    /// depend on nothing else, such as the order in which modules were made.
+    /// Reinitialises every parameter from `seed`. Each has its own random stream, named by its path below `name`, so
+    /// its values depend on nothing else, such as the order in which modules were made.
     public final func initialize(seed: UInt64, name: String = "") {
         let prefix = name.isEmpty ? "" : name + "."
         self.seed(seed, name: prefix)
@@ -80,14 +80,14 @@ open class Module {
 
     private static let made = Atomic<Int>(0)
 
-    /// A name nobody else got, for modules that are not told one: `module1`, `module2`, in the order they are made.
+    /// A unique name for modules without one: `module1`, `module2`, in the order they are made.
     public static func freshName() -> String { "module\(made.add(1, ordering: .relaxed).newValue)." }
 
     /// Every module of the tree, this one first.
     public final var all: [Module] { [self] + children.flatMap(\.module.all) }
 }
 
-/// Streams of one seed, told apart by name.
+/// Random streams of one seed, by name.
 enum Stream {
     /// FNV-1a.
     static func number(_ name: String) -> UInt64 {
@@ -104,7 +104,7 @@ extension Module: CustomStringConvertible {
         return summary + inner.joined()
     }
 
-    /// The kind of the module and its sizes.
+    /// The type of the module and its sizes.
     var summary: String {
         switch self {
         case let layer as Linear: "Linear(\(layer.inputs), \(layer.outputs))"

@@ -1,14 +1,26 @@
 import Base
 import Tensors
 
-/// Modules one after the other, named by position from 0.
+/// Modules run one after the other, named by position from 0.
 ///
-/// A linear layer followed by a ReLU, and that by dropout, run as one pass; the results are those of single layers.
+/// A linear layer, ReLU and dropout in a row run fused, in one pass, with the same results.
 public final class Sequential: Module {
     public let layers: [Module]
+    /// The nesting depth of sequentials, and the number of modules with repeats, this one included. Both are limited,
+    /// since operations on modules recurse and visit each of them.
+    private let (depth, size): (Int, Int)
+    private static let (deepest, largest) = (200, 100_000)
 
     public init(_ layers: [Module]) throws {
         guard !layers.isEmpty else { throw NetworkError("nn.value", "sequential: no layers given") }
+        depth = 1 + (layers.map { ($0 as? Sequential)?.depth ?? 0 }.max() ?? 0)
+        size = 1 + layers.reduce(0) { $0 + (($1 as? Sequential)?.size ?? 1) }
+        guard depth <= Self.deepest, size <= Self.largest else {
+            throw NetworkError(
+                "nn.value",
+                "sequential: \(size) layers, \(depth) deep in each other, where \(Self.largest) and \(Self.deepest) are the "
+                    + "most")
+        }
         self.layers = layers
         super.init()
     }
@@ -28,7 +40,7 @@ public final class Sequential: Module {
         return try value.dense()
     }
 
-    /// The layer at `index` with the ones that join it, and how many these are.
+    /// Runs the layer at `index`, fused with the following ones if possible; returns the number of layers run as well.
     private func run(from index: Int, _ value: ModuleInput) throws -> (Tensor, Int) {
         let layer = layers[index]
         guard layer is Linear || layer is SparseLinear, index + 1 < layers.count, layers[index + 1] is ReLU else {

@@ -1,10 +1,10 @@
 import Base
 import Tensors
 
-/// Runs modules that do not depend on each other at once.
+/// Runs independent modules in parallel.
 public enum Towers {
-    /// The results of `modules[i](inputs[i])`, each module on its own thread, forwards and backwards. Equal to running
-    /// them one after the other; modules that share a layer are run that way.
+    /// The results of `modules[i](inputs[i])`, each module on its own thread, in the forward and backward pass. Equal
+    /// to running them sequentially, which modules that share a layer do.
     public static func forward(_ modules: [Module], _ inputs: [ModuleInput]) throws -> [Tensor] {
         guard modules.count == inputs.count else {
             throw NetworkError("nn.input", "parallel: \(modules.count) modules and \(inputs.count) inputs")
@@ -22,13 +22,13 @@ public enum Towers {
         }
     }
 
-    /// Runs a module over all rows of a feature matrix in evaluation mode, in blocks, several at once; no gradients.
+    /// Runs a module over all rows of a feature matrix in evaluation mode, in parallel blocks; no gradients.
     ///
-    /// - Parameter block: rows at a time; no number depends on it, nor on the threads.
+    /// - Parameter block: rows at a time; results depend neither on it nor on the number of threads.
     /// - Returns: (n, e)
     public static func embed(_ module: Module, _ matrix: FeatureMatrix, block: Int = 4096) throws -> Tensor {
         try embed(module, count: matrix.count, block: block) { start, length in
-            .rows(try matrix.rows(Indices(range: start..<(start + length))))
+            .rows(try matrix.rows(try Indices(range: start..<(start + length))))
         }
     }
 
@@ -51,16 +51,18 @@ public enum Towers {
         _ module: Module, count: Int, block: Int, _ input: (_ start: Int, _ length: Int) throws -> ModuleInput
     ) throws -> Tensor {
         guard block > 0 else { throw NetworkError("nn.value", "embed: block is \(block), not positive") }
+        let block = min(block, max(count, 1))
         let modes = module.all.map { ($0, $0.isTraining) }
         module.train(false)
         defer { for (module, training) in modes { module.restore(training) } }
         return try Gradients.off {
-            // No rows tell the width of the result.
+            // An empty input gives the width of the result.
             let none = try module.forward(try input(0, 0))
             guard none.rank == 2 else {
                 throw TensorError.shape("embed", none.shape, "the module does not give rows")
             }
             let width = none.shape[1]
+            _ = try Tensor.checkedElements([count, width], "embed")
             let result = Tensor(uninitialized: [count, width])
             try Threads.run((count + block - 1) / block) { piece in
                 try Interrupt.check()

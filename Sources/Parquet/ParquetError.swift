@@ -108,6 +108,7 @@ final class Allowance {
                 "decoding \(count) values of \(size) bytes would go over the limit of \(limit) bytes for this file; "
                     + "if the file is trusted, raise the limit with max_bytes")
         }
+        try Memory.check(bytes, of: 1, for: "decoding \(count) values")
         return bytes
     }
 }

@@ -1,5 +1,6 @@
 import Base
 import Frames
+import JSON
 
 /// What `Database` needs of a database system.
 protocol Driver: AnyObject {
@@ -71,19 +72,23 @@ struct TypeRequests {
     }
 
     private static func lists(_ column: Column, _ element: DType, _ name: String) throws -> Column {
-        if case .list = element {
-            throw SQLError("sql.usage", "column '\(name)': lists of lists cannot be read from JSON text")
-        }
-        let reader = JSONListReader(element: element, capacity: column.count)
+        let lists = JSONLists(of: element, capacity: column.count)
         for row in 0..<column.count {
             if row & 0xFFFF == 0 { try Interrupt.check() }
             if column.isNull(row) {
-                reader.appendNull()
-            } else if let problem = reader.append(column.stringBytes(row)) {
-                throw ResultNames.misfit(name, row + 1, problem)
+                lists.appendNull()
+                continue
+            }
+            do {
+                guard try lists.append(column.stringBytes(row)) else {
+                    throw ResultNames.misfit(name, row + 1, "is not a JSON array of \(element.name)")
+                }
+            } catch is JSONError {
+                // What stands there is the database's, and none of a message's business.
+                throw ResultNames.misfit(name, row + 1, "is not JSON")
             }
         }
-        return reader.finish()
+        return lists.finish()
     }
 }
 

@@ -1,33 +1,56 @@
 import Base
 import CKernels
 
-/// One recorded operation: what went in, and how gradients go back.
+/// A node of the graph: a recorded operation, its inputs and its backward function.
 final class Node {
-    /// Gradients of the results (nil where none arrived) and the inputs, to gradients of the inputs (nil where none).
+    /// From the gradients of the results (nil where there is none) and the inputs to the gradients of the inputs.
     typealias Backward = (_ gradients: [Tensor?], _ inputs: [Tensor]) throws -> [Tensor?]
 
     let operation: String
-    /// Later operations have greater numbers: descending order is an order for the way back.
-    let order = tt_next_order()
+    /// Later operations have greater numbers: descending order is a topological order for the backward pass.
+    let sequenceNumber = tt_next_sequence_number()
     let outputs: Int
     private(set) var inputs: [Tensor]
     private(set) var backward: Backward?
+    private var saved: [Saved]
+
+    /// A tensor that `backward` reads, with the version it had in the operation.
+    private struct Saved {
+        let shape: [Int]
+        let storage: Buffer<Float>
+        let version: Int
+    }
 
     /// `backward` must not hold tensors of the graph (it gets the inputs); it may hold their storage.
-    init(_ operation: String, inputs: [Tensor], outputs: Int = 1, backward: @escaping Backward) {
+    /// - Parameter saving: the inputs and results whose elements `backward` reads.
+    init(
+        _ operation: String, inputs: [Tensor], outputs: Int = 1, saving: [Tensor] = [], backward: @escaping Backward
+    ) {
         self.operation = operation
         self.inputs = inputs
         self.outputs = outputs
         self.backward = backward
+        saved = saving.map { Saved(shape: $0.shape, storage: $0.storage, version: $0.storage.version) }
     }
 
-    /// Lets go of everything saved for the way back.
+    /// - Throws: `tensor.grad` when a saved tensor was changed in place.
+    func checkSaved() throws {
+        guard let changed = saved.first(where: { $0.storage.version != $0.version }) else { return }
+        throw TensorError(
+            "tensor.grad",
+            "backward: a tensor of shape \(TensorError.describe(changed.shape)) that \(operation) needs for its gradient was "
+                + "changed in place after \(operation) used it; call backward before the change, or change a clone",
+            details: [("operation", .string(operation))])
+    }
+
+    /// Releases everything saved for the backward pass.
     func release() {
         backward = nil
+        saved = []
         unlink(&inputs)
     }
 
-    /// Long graphs are let go in a loop: each tensor would otherwise free its inputs inside its own deinit.
+    /// Releases long graphs in a loop: a chain of deinits would overflow the stack.
     private func unlink(_ inputs: inout [Tensor]) {
         var pending = inputs
         inputs = []
@@ -43,18 +66,23 @@ final class Node {
 }
 
 extension Tensor {
-    /// Attaches the operation that made `self` when gradients are recorded and an input wants one.
-    func recorded(_ operation: String, _ inputs: [Tensor], _ backward: @escaping Node.Backward) -> Tensor {
+    /// Attaches the operation that made `self` if gradients are recorded and an input requires one.
+    /// - Parameter saving: those of the inputs and `self` whose elements `backward` reads; they must not change before.
+    func recorded(
+        _ operation: String, _ inputs: [Tensor], saving: @autoclosure () -> [Tensor] = [],
+        _ backward: @escaping Node.Backward
+    ) -> Tensor {
         guard Gradients.areRecorded, inputs.contains(where: \.requiresGrad) else { return self }
-        node = Node(operation, inputs: inputs, backward: backward)
+        node = Node(operation, inputs: inputs, saving: saving(), backward: backward)
         requiresGrad = true
         return self
     }
 
-    /// Adds the gradient of `self` to `grad` of every leaf it was computed from, and lets go of the graph.
+    /// Adds the gradient of `self` to `grad` of every leaf it was computed from, and releases the graph.
     ///
-    /// - Parameter gradient: of the final objective with respect to `self`; 1 for a single element.
-    /// - Throws: `tensor.grad` when there is no graph or it was used before, `interrupted`.
+    /// - Parameter gradient: of the objective with respect to `self`; 1 by default for a single element.
+    /// - Throws: `tensor.grad` when there is no graph, when it was used before, and when a saved tensor was changed in
+    ///   place; `interrupted`.
     public func backward(_ gradient: Tensor? = nil) throws {
         guard requiresGrad else {
             throw TensorError(
@@ -75,18 +103,18 @@ extension Tensor {
             grad = gradient
             return
         }
-        // A new block: the old one may be shared with somebody who read `grad`.
+        // Not in place: others may hold the old `grad`.
         let total = Tensor(uninitialized: shape)
         tt_binary(TT_ADD, total.pointer, sum.pointer, 1, gradient.pointer, 1, count)
         grad = total
     }
 }
 
-/// One way back from one tensor, in descending order of the operations.
+/// One backward pass from one tensor, through the operations in descending order.
 struct BackwardPass {
     private struct Slot {
         var gradient: Tensor
-        /// The pass made the sum itself and may add to it in place.
+        /// The pass owns this sum and may add to it in place.
         var isOwn: Bool
     }
 
@@ -116,7 +144,7 @@ struct BackwardPass {
         TensorError("tensor.grad", "backward: the graph through \(node.operation) was used by an earlier backward")
     }
 
-    /// The operations `root` rests on, ascending.
+    /// The operations `root` was computed by, ascending.
     private static func nodes(below root: Tensor) throws -> [Node] {
         guard let first = root.node else { return [] }
         var seen: Set<ObjectIdentifier> = [ObjectIdentifier(first)]
@@ -124,12 +152,13 @@ struct BackwardPass {
         var next = 0
         while next < found.count {
             guard found[next].backward != nil else { throw used(found[next]) }
+            try found[next].checkSaved()
             for input in found[next].inputs {
                 if let node = input.node, seen.insert(ObjectIdentifier(node)).inserted { found.append(node) }
             }
             next += 1
         }
-        return found.sorted { $0.order < $1.order }
+        return found.sorted { $0.sequenceNumber < $1.sequenceNumber }
     }
 
     private mutating func add(_ gradient: Tensor, to tensor: Tensor) {

@@ -1,16 +1,16 @@
 import CKernels
 
-/// Two shapes stretched to one, as NumPy does: aligned at the last dimension, sizes equal or 1.
+/// Two shapes broadcast to one, as in NumPy: aligned at the last dimension, sizes equal or 1.
 struct Broadcast {
     let shape: [Int]
-    /// Merged loops from the outside in; a step is 0 where that side is stretched.
+    /// Merged loops from the outside in; a stride is 0 where that operand is broadcast.
     private var loops: [(size: Int, left: Int, right: Int)] = []
 
     init(_ left: [Int], _ right: [Int], _ operation: String) throws {
         let rank = max(left.count, right.count)
         var shape = [Int](repeating: 1, count: rank)
-        var stepLeft = 1
-        var stepRight = 1
+        var strideLeft = 1
+        var strideRight = 1
         for dimension in (0..<rank).reversed() {
             let a = dimension - rank + left.count >= 0 ? left[dimension - rank + left.count] : 1
             let b = dimension - rank + right.count >= 0 ? right[dimension - rank + right.count] : 1
@@ -19,14 +19,14 @@ struct Broadcast {
             }
             let size = a == 1 ? b : a
             shape[dimension] = size
-            let step = (size: size, left: a == 1 ? 0 : stepLeft, right: b == 1 ? 0 : stepRight)
-            stepLeft *= a
-            stepRight *= b
+            let loop = (size: size, left: a == 1 ? 0 : strideLeft, right: b == 1 ? 0 : strideRight)
+            strideLeft *= a
+            strideRight *= b
             if size == 1 { continue }
-            if let inner = loops.last, step.left == inner.left * inner.size, step.right == inner.right * inner.size {
+            if let inner = loops.last, loop.left == inner.left * inner.size, loop.right == inner.right * inner.size {
                 loops[loops.count - 1].size *= size
             } else {
-                loops.append(step)
+                loops.append(loop)
             }
         }
         if loops.isEmpty { loops = [(1, 1, 1)] }
@@ -35,8 +35,11 @@ struct Broadcast {
         self.shape = shape
     }
 
-    /// Calls `body` with the offsets of result, left and right for each innermost loop, its steps (0 or 1) and length.
-    func forEach(_ body: (_ out: Int, _ left: Int, _ leftStep: Int, _ right: Int, _ rightStep: Int, _ n: Int) -> Void) {
+    /// Calls `body` for each innermost loop with the offsets of result, left and right, its strides (0 or 1) and
+    /// length.
+    func forEach(
+        _ body: (_ out: Int, _ left: Int, _ leftStride: Int, _ right: Int, _ rightStride: Int, _ n: Int) -> Void
+    ) {
         guard !shape.contains(0) else { return }
         let inner = loops[loops.count - 1]
         var position = [Int](repeating: 0, count: loops.count - 1)
@@ -61,18 +64,18 @@ struct Broadcast {
         }
     }
 
-    /// `op(left, right)` over the stretched shape.
+    /// `op(left, right)` over the broadcast shape.
     func apply(_ op: tt_binary_op, _ left: Tensor, _ right: Tensor) -> Tensor {
         let result = Tensor(uninitialized: shape)
-        forEach { out, a, stepA, b, stepB, n in
-            tt_binary(op, result.pointer + out, left.pointer + a, stepA, right.pointer + b, stepB, n)
+        forEach { out, a, strideA, b, strideB, n in
+            tt_binary(op, result.pointer + out, left.pointer + a, strideA, right.pointer + b, strideB, n)
         }
         return result
     }
 }
 
 extension Tensor {
-    /// Sums a gradient of a stretched tensor back to the shape it had.
+    /// Sums the gradient of a broadcast tensor back to its own shape.
     func reduced(to target: [Int]) -> Tensor {
         guard shape != target else { return self }
         let missing = rank - target.count
@@ -80,9 +83,9 @@ extension Tensor {
         return summing(summed, shape: target)
     }
 
-    /// Sums over the marked dimensions; `shape` is what to call the result.
+    /// Sums over the dimensions where `summed` is true; `shape` is the shape of the result.
     func summing(_ summed: [Bool], shape target: [Int]) -> Tensor {
-        // Neighbours of one kind are one loop.
+        // Adjacent dimensions of one kind are merged.
         var runs: [(size: Int, summed: Bool)] = []
         for (size, isSummed) in zip(shape, summed) {
             if let last = runs.last, last.summed == isSummed {

@@ -1,11 +1,12 @@
 import Base
 import CKernels
 
-/// n rows of one dense part and any number of sparse parts, side by side: columns 0..<dense width, then each part.
+/// n rows of one dense part and any number of sparse parts (CSR), side by side: columns 0..<dense width, then each
+/// part.
 ///
-/// Kept once per entity; batches are `Rows` of it and never become dense unless asked.
+/// Stored once per entity; batches are `Rows` of it and become dense only on request.
 public final class FeatureMatrix: @unchecked Sendable {
-    /// One sparse part: row i has entries offsets[i]..<offsets[i + 1].
+    /// One sparse part in CSR form: row i has entries offsets[i]..<offsets[i + 1].
     public struct Part: Sendable {
         /// n + 1 ascending positions into `codes`.
         public let offsets: Buffer<Int64>
@@ -29,12 +30,15 @@ public final class FeatureMatrix: @unchecked Sendable {
     /// d: the dense width and the widths of the parts.
     public let width: Int
 
-    /// - Throws: `tensor.value` when offsets, codes or lengths are not sound.
+    /// - Throws: `tensor.value` for invalid offsets, codes or lengths.
     public init(dense: Tensor, parts: [Part]) throws {
         guard dense.rank == 2 else {
             throw TensorError.shape("feature_matrix", dense.shape, "the dense part has two dimensions")
         }
         count = dense.shape[0]
+        guard count < Int(Int32.max) else {
+            throw TensorError.shape("feature_matrix", dense.shape, "a matrix has less than \(Int32.max) rows")
+        }
         self.dense = dense
         self.parts = parts
         var width = dense.shape[1]
@@ -51,11 +55,12 @@ public final class FeatureMatrix: @unchecked Sendable {
             guard part.offsets[0] == 0, part.offsets[count] == Int64(part.codes.count) else {
                 throw fail("offsets go from \(part.offsets[0]) to \(part.offsets[count]), not over all entries")
             }
+            guard part.codes.count <= Int(Int32.max) else { throw fail("more than \(Int32.max) entries") }
             for row in 0..<count where part.offsets[row] > part.offsets[row + 1] {
                 throw fail("offsets descend at row \(row + 1)")
             }
             for entry in 0..<part.codes.count where part.codes[entry] < 0 || Int(part.codes[entry]) >= part.width {
-                throw fail("code \(part.codes[entry]) is outside 0..<\(part.width)")
+                throw fail("code \(oneBased(part.codes[entry])) is outside 1 to \(part.width)")
             }
             let (sum, overflow) = width.addingReportingOverflow(part.width)
             guard part.width >= 0, !overflow, sum <= Int(Int32.max) else { throw fail("too wide") }
@@ -71,10 +76,10 @@ public final class FeatureMatrix: @unchecked Sendable {
     public func rows(_ indices: Indices) throws -> Rows { try Rows(self, indices) }
 
     /// Everything as a dense tensor (n, d).
-    public func toDense() throws -> Tensor { try rows(Indices(range: 0..<count)).toDense() }
+    public func toDense() throws -> Tensor { try rows(try Indices(range: 0..<count)).toDense() }
 }
 
-/// Rows of a feature matrix, by position: what a sparse first layer eats.
+/// Rows of a feature matrix, by position: the input of a sparse first layer.
 public final class Rows: @unchecked Sendable {
     public let matrix: FeatureMatrix
     public let indices: Indices
@@ -88,9 +93,9 @@ public final class Rows: @unchecked Sendable {
     public var count: Int { indices.count }
     public var width: Int { matrix.width }
 
-    /// The rows gathered into one block. Not kept: whoever holds on to the rows of a batch holds only their numbers.
+    /// The rows gathered into one block. Not cached: `Rows` themselves hold only row numbers.
     ///
-    /// - Parameter expands: rows that are not so sparse may come as whole ones.
+    /// - Parameter expands: allows dense rows where they are not sparse enough.
     func gathered(expands: Bool = false) -> RowBatch { RowBatch(self, expands: expands) }
 
     /// (b, d)
@@ -101,8 +106,8 @@ public final class Rows: @unchecked Sendable {
         withExtendedLifetime(batch) {
             let x = batch.native
             for row in 0..<x.m {
-                for place in Int(x.starts[row])..<Int(x.starts[row + 1]) {
-                    let sample = Int(x.samples[place])
+                for index in Int(x.starts[row])..<Int(x.starts[row + 1]) {
+                    let sample = Int(x.samples[index])
                     let to = result.pointer + sample * width
                     to.update(from: x.dense + row * x.d0, count: x.d0)
                     for entry in Int(x.offsets[row])..<Int(x.offsets[row + 1]) {
@@ -115,8 +120,8 @@ public final class Rows: @unchecked Sendable {
     }
 }
 
-/// The rows of a batch, contiguous: dense parts gathered, sparse parts joined into one list with whole-row columns. A row
-/// that occurs several times is there once. Rows in which many columns occur are expanded instead.
+/// The distinct rows of a batch, contiguous: dense parts gathered, sparse parts joined into one CSR matrix whose
+/// columns count from the start of the row. Rows in which many columns occur are expanded to dense ones instead.
 final class RowBatch {
     /// Samples.
     let count: Int
@@ -124,7 +129,7 @@ final class RowBatch {
     let distinct: Int
     let d0: Int
     let width: Int
-    /// Each distinct row as a whole (distinct, width); the entries are then left out.
+    /// The distinct rows as a dense matrix (distinct, width), then without entries.
     let expanded: Buffer<Float>?
     private let starts: Buffer<Int32>
     private let samples: Buffer<Int32>
@@ -135,27 +140,27 @@ final class RowBatch {
 
     init(_ rows: Rows, expands: Bool) {
         let matrix = rows.matrix
-        let index = rows.indices.pointer
+        let indices = rows.indices.pointer
         count = rows.count
         d0 = matrix.dense.shape[1]
         width = matrix.width
         starts = StoragePool.buffer(count: count + 1)
         samples = StoragePool.buffer(count: count)
         let scratch = StoragePool.buffer(Int32.self, count: tt_group_scratch(count))
-        distinct = tt_group_samples(starts.pointer, samples.pointer, scratch.pointer, index, count)
+        distinct = tt_group_samples(starts.pointer, samples.pointer, scratch.pointer, indices, count)
 
-        let places = StoragePool.buffer(Int32.self, count: distinct)
+        let rowIndices = StoragePool.buffer(Int32.self, count: distinct)
         var total = 0
         for row in 0..<distinct {
-            let from = index[Int(samples.pointer[Int(starts.pointer[row])])]
-            places.pointer[row] = from
+            let from = indices[Int(samples.pointer[Int(starts.pointer[row])])]
+            rowIndices.pointer[row] = from
             for part in matrix.parts {
                 total += Int(part.offsets.pointer[Int(from) + 1] - part.offsets.pointer[Int(from)])
             }
         }
-        // So many columns occur that whole rows, times the weight, are the faster way.
+        // From a density of a tenth on, a dense product is faster.
         if expands, (total + distinct * d0) * 10 >= distinct * width {
-            expanded = RowBatch.expand(matrix, places)
+            expanded = RowBatch.expand(matrix, rowIndices)
             dense = StoragePool.buffer(count: 0)
             offsets = StoragePool.buffer(count: 0)
             columns = StoragePool.buffer(count: 0)
@@ -164,14 +169,14 @@ final class RowBatch {
         }
         expanded = nil
         dense = StoragePool.buffer(count: distinct * d0)
-        tt_gather_rows(dense.pointer, matrix.dense.pointer, places.pointer, distinct, d0)
+        tt_gather_rows(dense.pointer, matrix.dense.pointer, rowIndices.pointer, distinct, d0)
         offsets = StoragePool.buffer(count: distinct + 1)
         columns = StoragePool.buffer(count: total)
         values = StoragePool.buffer(count: total)
         var next = 0
         for row in 0..<distinct {
             offsets.pointer[row] = Int32(next)
-            let from = Int(places.pointer[row])
+            let from = Int(rowIndices.pointer[row])
             var base = Int32(d0)
             for part in matrix.parts {
                 let first = Int(part.offsets.pointer[from])
@@ -185,64 +190,64 @@ final class RowBatch {
         offsets.pointer[distinct] = Int32(next)
     }
 
-    private static func expand(_ matrix: FeatureMatrix, _ places: Buffer<Int32>) -> Buffer<Float> {
-        let rows = StoragePool.buffer(Float.self, count: places.count * matrix.width)
+    private static func expand(_ matrix: FeatureMatrix, _ rowIndices: Buffer<Int32>) -> Buffer<Float> {
+        let rows = StoragePool.buffer(Float.self, count: rowIndices.count * matrix.width)
         var first = matrix.dense.shape[1]
-        var parts: [tt_part] = []
+        var parts: [tt_sparse_part] = []
         for part in matrix.parts {
             let (offsets, codes, values) = (part.offsets.pointer, part.codes.pointer, part.values.pointer)
-            parts.append(tt_part(first: first, offsets: offsets, codes: codes, values: values))
+            parts.append(tt_sparse_part(first: first, offsets: offsets, codes: codes, values: values))
             first += part.width
         }
         tt_expand_rows(
-            rows.pointer, places.pointer, places.count, matrix.width, matrix.dense.pointer, matrix.dense.shape[1],
-            parts, parts.count)
+            rows.pointer, rowIndices.pointer, rowIndices.count, matrix.width, matrix.dense.pointer,
+            matrix.dense.shape[1], parts, parts.count)
         return rows
     }
 
-    /// Without entries when the rows are expanded.
-    var native: tt_rows {
-        tt_rows(
+    /// Has no entries when the rows are expanded.
+    var native: tt_row_batch {
+        tt_row_batch(
             n: count, m: distinct, d0: d0, dense: dense.pointer, starts: starts.pointer, samples: samples.pointer,
             offsets: offsets.pointer, columns: columns.pointer, values: values.pointer)
     }
 
-    /// The gradient before the activation, of each distinct row over its samples (distinct, d), and its column sums.
+    /// The gradient before the activation, summed over each row's samples (distinct, d), and its column sums.
     func activationBackward(
         _ g: Tensor, _ y: Buffer<Float>, _ d: Int, relu: Bool, _ dropout: DropoutMask, bias: Bool
     ) -> (sums: Tensor, db: Tensor?) {
         let db = bias ? Tensor(uninitialized: [d]) : nil
         let sums = relu || distinct < count ? Tensor(uninitialized: [distinct, d]) : g
         if relu {
-            tt_spread_backward(
+            tt_scatter_rows_backward(
                 sums.pointer, db?.pointer, g.pointer, y.pointer, native, d, dropout.native.scale)
         } else {
-            // Without a repeated row, rows are samples in their order.
-            if distinct < count { tt_sum_samples(sums.pointer, g.pointer, native, d) }
+            // Without repeated rows, row i is sample i.
+            if distinct < count { tt_segment_sum(sums.pointer, g.pointer, native, d) }
             if let db { tt_sum_middle(db.pointer, sums.pointer, 1, distinct, d) }
         }
         return (sums, db)
     }
 
-    /// The gradient of a weight (width, d) for sums (distinct, d) as above.
+    /// The gradient of the weight (width, d) from those sums (distinct, d).
     func weightGradient(_ sums: Tensor, d: Int) throws -> Tensor {
         let dw = Tensor(uninitialized: [width, d])
         if let expanded {
             try Product.run(
                 dw.pointer, .init(expanded.pointer, transposed: true), .init(sums.pointer), m: width, n: d, k: distinct,
-                zeros: .skippedWhereMany)
+                kind: .automatic)
             return dw
         }
         try Product.run(
             dw.pointer, .init(dense.pointer, transposed: true), .init(sums.pointer), m: d0, n: d, k: distinct)
         let columnStarts = StoragePool.buffer(Int32.self, count: width + 1)
         let rows = StoragePool.buffer(Int32.self, count: columns.count)
-        let sorted = StoragePool.buffer(Float.self, count: columns.count)
-        tt_group_entries(columnStarts.pointer, rows.pointer, sorted.pointer, native, width)
-        let entries = tt_entries(
-            first: d0, width: width, starts: columnStarts.pointer, rows: rows.pointer, values: sorted.pointer)
+        let sortedValues = StoragePool.buffer(Float.self, count: columns.count)
+        tt_csr_to_csc(columnStarts.pointer, rows.pointer, sortedValues.pointer, native, width)
+        let entries = tt_csc(
+            first: d0, width: width, starts: columnStarts.pointer, rows: rows.pointer, values: sortedValues.pointer)
         let block = 128
-        try withExtendedLifetime((columnStarts, rows, sorted)) {
+        try withExtendedLifetime((columnStarts, rows, sortedValues)) {
             try Threads.run((d + block - 1) / block) { piece in
                 let from = piece * block
                 tt_sparse_linear_backward(dw.pointer, sums.pointer, entries, d, from, min(from + block, d))

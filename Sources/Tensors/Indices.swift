@@ -1,7 +1,7 @@
 import Base
 import CKernels
 
-/// Positions, 0-based, 32 bits each: what rows are gathered by.
+/// 0-based positions of 32 bits, by which rows are gathered.
 public final class Indices: @unchecked Sendable {
     public let shape: [Int]
     public let storage: Buffer<Int32>
@@ -14,19 +14,23 @@ public final class Indices: @unchecked Sendable {
 
     public convenience init(_ storage: Buffer<Int32>) { self.init(shape: [storage.count], storage: storage) }
 
-    /// - Throws: `tensor.value` when a number does not fit.
+    /// - Throws: `tensor.value` for a number out of range.
     public convenience init(_ values: [Int]) throws {
         let storage = Buffer<Int32>(uninitialized: values.count)
         for (position, value) in values.enumerated() {
-            guard let small = Int32(exactly: value), small >= 0 else {
-                throw TensorError("tensor.value", "indices: \(value + 1) at place \(position + 1) is not a position")
+            guard let small = Int32(exactly: value), small >= 0, small < Int32.max else {
+                throw TensorError(
+                    "tensor.value", "indices: \(oneBased(value)) at place \(position + 1) is not a position")
             }
             storage[position] = small
         }
         self.init(storage)
     }
 
-    public convenience init(range: Range<Int>) {
+    /// - Precondition: `range` lies in 0..<Int32.max.
+    /// - Throws: `memory`.
+    public convenience init(range: Range<Int>) throws {
+        try Memory.check(range.count, of: MemoryLayout<Int32>.stride, for: "range: \(range.count) positions")
         let storage = Buffer<Int32>(uninitialized: range.count)
         for (position, value) in range.enumerated() { storage[position] = Int32(value) }
         self.init(storage)
@@ -37,11 +41,11 @@ public final class Indices: @unchecked Sendable {
     public var byteCount: Int { storage.byteCount }
     public subscript(index: Int) -> Int { Int(storage[index]) }
 
-    /// Throws unless every position is in 0..<limit.
+    /// - Throws: `tensor.value` unless every position is in 0..<limit.
     func check(below limit: Int, _ operation: String) throws {
         for place in 0..<count where pointer[place] < 0 || Int(pointer[place]) >= limit {
             throw TensorError(
-                "tensor.value", "\(operation): position \(pointer[place] + 1) is outside 1 to \(limit)",
+                "tensor.value", "\(operation): position \(oneBased(pointer[place])) is outside 1 to \(limit)",
                 details: [("place", .int(Int64(place + 1)))])
         }
     }
@@ -54,9 +58,9 @@ public final class Indices: @unchecked Sendable {
         return Indices(result)
     }
 
-    /// The positions, each moved by `distance`.
+    /// The positions, each shifted by `distance`.
     ///
-    /// - Throws: `tensor.value` when one leaves the range of positions.
+    /// - Throws: `tensor.value` when one leaves the valid range.
     public func shifted(by distance: Int) throws -> Indices {
         let result = StoragePool.buffer(Int32.self, count: count)
         for place in 0..<count {
@@ -64,7 +68,7 @@ public final class Indices: @unchecked Sendable {
             guard !overflow, moved >= 0, moved < Int(Int32.max) else {
                 throw TensorError(
                     "tensor.value",
-                    "shift: position \(pointer[place] + 1) at place \(place + 1) moved by \(distance) is not a position"
+                    "shift: position \(oneBased(pointer[place])) at place \(place + 1) moved by \(distance) is not a position"
                 )
             }
             result[place] = Int32(moved)
@@ -75,7 +79,7 @@ public final class Indices: @unchecked Sendable {
     public func slice(start: Int, length: Int) throws -> Indices {
         guard start >= 0, length >= 0, start <= count - length else {
             throw TensorError.shape(
-                "slice", shape, "places \(start + 1) to \(start + length) are outside 1 to \(count)")
+                "slice", shape, "places \(oneBased(start, length: length)) are outside 1 to \(count)")
         }
         let result = StoragePool.buffer(Int32.self, count: length)
         result.pointer.update(from: pointer + start, count: length)

@@ -1,15 +1,15 @@
 import Base
 
-/// Independent chains of operations, each on its own thread, forwards and backwards.
+/// Independent chains of operations, each on its own thread, in the forward and backward pass.
 public enum Parallel {
-    /// Runs `chain(i)` for every index and returns the results, which are part of the caller's graph.
+    /// Runs `chain(i)` for every index and returns the results as part of the caller's graph.
     ///
-    /// A chain may use the tensors of `inputs[i]` as handed to it, and leaves (parameters); two chains may share leaves,
-    /// their gradients are added in the order of the chains. Nothing else may be shared.
+    /// A chain may use only the inputs passed to it and leaves (parameters). Chains may share only leaves, whose
+    /// gradients are added in the order of the chains.
     public static func run(
         inputs: [[Tensor]], _ chain: @escaping (_ index: Int, _ inputs: [Tensor]) throws -> Tensor
     ) throws -> [Tensor] {
-        // Each chain is its own graph down to stand-ins for its inputs.
+        // Each chain is its own graph, with stand-ins for its inputs as leaves.
         let standIns = inputs.map { list in
             list.map { Tensor(shape: $0.shape, storage: $0.storage, requiresGrad: $0.requiresGrad) }
         }

@@ -1,15 +1,15 @@
 import Base
 import CKernels
 
-/// Products of matrices. An element is one chain of multiply-adds in ascending order of the inner dimension, on every
-/// processor: a row of the result depends on that row of the left side and on the right side, and on nothing else.
+/// Matrix products. On every processor an element is one chain of fused multiply-adds in ascending order of the inner
+/// dimension, so a row of the result depends only on its row of the left operand and on the right operand.
 ///
-/// What ReLU and dropout leave is mostly zero, in a layer's input as in the gradient behind it. Such a side is marked once,
-/// and only what is not zero is multiplied. That leaves out steps of the chain that add nothing, so the bits are the same
-/// as long as all elements are finite.
+/// ReLU and dropout make a layer's input, and the gradient behind it, mostly zero. A mask of such an operand is made
+/// once, and only its nonzero elements are multiplied. The skipped steps of the chain add nothing, so the bits are the
+/// same as long as all elements are finite.
 enum Product {
-    /// One side, row-major; read as its transpose when `isTransposed`.
-    struct Side {
+    /// A row-major matrix, read as its transpose when `isTransposed`.
+    struct Operand {
         let pointer: UnsafePointer<Float>
         let isTransposed: Bool
 
@@ -19,50 +19,49 @@ enum Product {
         }
     }
 
-    /// What becomes of zeros.
-    enum Zeros {
-        /// Multiplied like any number.
-        case multiplied
-        /// Those of the left side are skipped, however many there are.
-        case skipped
-        /// Those of either side are skipped where they are so many that it pays, as seen from all rows.
-        case skippedWhereMany
+    enum Kind {
+        /// Multiplies zeros like any number.
+        case dense
+        /// Skips the zeros of the left operand, at any density.
+        case sparse
+        /// Skips the zeros of either operand if the density of the whole matrix is low enough.
+        case automatic
     }
 
-    /// Takes a piece of the result that is there: every element is in one of them.
-    typealias Finish = (_ rows: Range<Int>, _ columns: Range<Int>) -> Void
+    /// Gets each finished piece of the result; the pieces cover it once.
+    typealias Epilogue = (_ rows: Range<Int>, _ columns: Range<Int>) -> Void
 
-    /// c (m, n) = a (m, k) · b (k, n), in pieces of c, several at once, each handed to `finish` when it is there. The
-    /// pieces do not depend on the threads.
+    /// c (m, n) = a (m, k) · b (k, n), in parallel over pieces of c, each passed to `epilogue` when done. The pieces do
+    /// not depend on the number of threads.
     static func run(
-        _ c: UnsafeMutablePointer<Float>, _ a: Side, _ b: Side, m: Int, n: Int, k: Int, zeros: Zeros = .multiplied,
-        finish: Finish = { _, _ in }
+        _ c: UnsafeMutablePointer<Float>, _ a: Operand, _ b: Operand, m: Int, n: Int, k: Int, kind: Kind = .dense,
+        epilogue: Epilogue = { _, _ in }
     ) throws {
         guard k > 0 else {
             tt_fill(c, 0, m * n)
-            return finish(0..<m, 0..<n)
+            return epilogue(0..<m, 0..<n)
         }
-        var skips = zeros == .skipped
-        if zeros == .skippedWhereMany, m >= fewestRows {
-            skips = share(a, m, k) <= largestShare
-            // The gradient of a weight: both sides are samples, and either may be the one with zeros. (bᵀ · a)ᵀ
-            if !skips, a.isTransposed, !b.isTransposed {
-                let other = Side(b.pointer, transposed: true)
-                if share(other, n, k) <= largestShare {
-                    let turned = StoragePool.buffer(Float.self, count: m * n)
-                    try Left(other, rows: n, columns: k, skips: true)
-                        .multiply(turned.pointer, Side(a.pointer), n: m) { _, _ in }
-                    tt_turn(c, turned.pointer, n, m)
-                    return finish(0..<m, 0..<n)
+        var isSparse = kind == .sparse
+        if kind == .automatic, m >= minimumRows {
+            isSparse = density(a, m, k) <= maximumDensity
+            // The gradient of a weight: either operand may be the sparse one. (bᵀ · a)ᵀ
+            if !isSparse, a.isTransposed, !b.isTransposed {
+                let left = Operand(b.pointer, transposed: true)
+                if density(left, n, k) <= maximumDensity {
+                    let transposed = StoragePool.buffer(Float.self, count: m * n)
+                    try LeftOperand(left, rows: n, columns: k, isSparse: true)
+                        .multiply(transposed.pointer, Operand(a.pointer), n: m) { _, _ in }
+                    tt_transpose(c, transposed.pointer, n, m)
+                    return epilogue(0..<m, 0..<n)
                 }
             }
         }
-        try Left(a, rows: m, columns: k, skips: skips).multiply(c, b, n: n, finish: finish)
+        try LeftOperand(a, rows: m, columns: k, isSparse: isSparse).multiply(c, b, n: n, epilogue: epilogue)
     }
 
-    /// The same on this thread alone, for a left side that is not transposed.
-    static func runHere(
-        _ c: UnsafeMutablePointer<Float>, _ a: UnsafePointer<Float>, _ b: Side, m: Int, n: Int, k: Int
+    /// The dense product on this thread alone, for a left operand that is not transposed.
+    static func runOnThisThread(
+        _ c: UnsafeMutablePointer<Float>, _ a: UnsafePointer<Float>, _ b: Operand, m: Int, n: Int, k: Int
     ) {
         guard k > 0 else { return tt_fill(c, 0, m * n) }
         for column in stride(from: 0, to: n, by: tt_tile_width()) {
@@ -70,30 +69,33 @@ enum Product {
         }
     }
 
-    /// The same with a result that counts only where `x` (m, n) is not zero, and may be anything, here 0, elsewhere. What is
-    /// not wanted is not multiplied where that saves more than the zeros of `a` do.
+    /// A product that counts only where `x` (m, n) is not zero; elsewhere its elements are arbitrary, 0 if they are
+    /// skipped. Skips them where that saves more than skipping the zeros of `a`.
     static func run(
-        _ c: UnsafeMutablePointer<Float>, _ a: Side, _ b: Side, m: Int, n: Int, k: Int,
-        whereNotZero x: UnsafePointer<Float>
+        _ c: UnsafeMutablePointer<Float>, _ a: Operand, _ b: Operand, m: Int, n: Int, k: Int,
+        whereNonzero x: UnsafePointer<Float>
     ) throws {
-        guard m >= fewestRows, !a.isTransposed, k > 0, k % 16 == 0,
-            share(Side(x), m, n) <= min(largestShare, share(a, m, k))
-        else { return try run(c, a, b, m: m, n: n, k: k, zeros: .skippedWhereMany) }
-        let marks = StoragePool.buffer(UInt64.self, count: m * tt_words(n))
-        _ = tt_mark_nonzero(marks.pointer, x, m, n)
-        try inPieces(rows: m, columns: n, width: tt_wanted_width()) { rows, columns in
-            tt_wanted_product(
-                c, a.pointer, b.pointer, b.isTransposed, marks.pointer, rows.lowerBound, rows.upperBound,
+        guard m >= minimumRows, !a.isTransposed, k > 0, k % 16 == 0,
+            density(Operand(x), m, n) <= min(maximumDensity, density(a, m, k))
+        else { return try run(c, a, b, m: m, n: n, k: k, kind: .automatic) }
+        let mask = StoragePool.buffer(UInt64.self, count: m * tt_mask_words(n))
+        _ = tt_nonzero_mask(mask.pointer, x, m, n)
+        try forEachPiece(rows: m, columns: n, width: tt_masked_tile_width()) { rows, columns in
+            tt_masked_product(
+                c, a.pointer, b.pointer, b.isTransposed, mask.pointer, rows.lowerBound, rows.upperBound,
                 columns.lowerBound, k, n)
         }
     }
 
-    /// A piece is one tile of columns for many rows: all that is read of the right side then stays in the first-level cache.
-    private static func inPieces(rows: Int, columns: Int, width: Int, _ body: (Range<Int>, Range<Int>) -> Void) throws {
+    /// A piece is one tile of columns for many rows, so that the part of the right operand it reads stays in the L1
+    /// cache.
+    private static func forEachPiece(
+        rows: Int, columns: Int, width: Int, _ body: (Range<Int>, Range<Int>) -> Void
+    ) throws {
         let tiles = (columns + width - 1) / width
         guard tiles * rows > 0 else { return }
-        let wanted = min(rows / fewestInPiece, (fewestPieces + tiles - 1) / tiles)
-        let blocks = max((rows + mostRows - 1) / mostRows, wanted)
+        let blocksForThreads = min(rows / minimumRowsPerPiece, (minimumPieces + tiles - 1) / tiles)
+        let blocks = max((rows + maximumRows - 1) / maximumRows, blocksForThreads)
         let size = (rows + blocks - 1) / blocks
         try Threads.run(tiles * blocks) { piece in
             try Interrupt.check()
@@ -103,68 +105,67 @@ enum Product {
         }
     }
 
-    /// For fewer rows a look at the zeros does not pay.
-    private static let fewestRows = 8
+    /// For fewer rows measuring the density does not pay.
+    private static let minimumRows = 8
 
-    /// Where more is not zero, the plain product is as fast.
-    private static let largestShare = 0.75
+    /// Above this the dense product is as fast.
+    private static let maximumDensity = 0.75
 
-    /// How much of a side (rows, columns) is not zero, from every sixteenth row as it is stored: a choice between two ways
-    /// need not be better founded.
-    private static func share(_ side: Side, _ rows: Int, _ columns: Int) -> Double {
-        let (rows, columns) = side.isTransposed ? (columns, rows) : (rows, columns)
-        let marks = StoragePool.buffer(UInt64.self, count: tt_words(columns))
-        var (found, seen) = (0, 0)
+    /// The share of nonzero elements of a matrix (rows, columns), estimated from every sixteenth stored row.
+    private static func density(_ operand: Operand, _ rows: Int, _ columns: Int) -> Double {
+        let (rows, columns) = operand.isTransposed ? (columns, rows) : (rows, columns)
+        let mask = StoragePool.buffer(UInt64.self, count: tt_mask_words(columns))
+        var (nonzero, total) = (0, 0)
         for row in stride(from: 0, to: rows, by: 16) {
-            found += tt_mark_nonzero(marks.pointer, side.pointer + row * columns, 1, columns)
-            seen += columns
+            nonzero += tt_nonzero_mask(mask.pointer, operand.pointer + row * columns, 1, columns)
+            total += columns
         }
-        return Double(found) / Double(seen)
+        return Double(nonzero) / Double(total)
     }
 
-    /// As many rows of the left side as stay in the second-level cache.
-    private static let mostRows = 512
+    /// As many rows of the left operand as stay in the L2 cache.
+    private static let maximumRows = 512
 
-    /// Few large pieces leave a thread without work at the end; small ones take longer to bring their tile in.
-    private static let fewestPieces = 8
-    private static let fewestInPiece = 128
+    /// Few large pieces leave threads idle at the end; small ones spend more time on packing their tile.
+    private static let minimumPieces = 8
+    private static let minimumRowsPerPiece = 128
 
-    /// The left side as products read it: by rows, with marks where it is not zero if zeros are skipped.
-    private struct Left {
+    /// The left operand as the kernels read it: by rows, with a mask if it is sparse.
+    private struct LeftOperand {
         let rows: Int
         let columns: Int
         private let values: UnsafePointer<Float>
-        private let turned: Buffer<Float>?
-        private let marks: Buffer<UInt64>?
+        private let transposed: Buffer<Float>?
+        private let mask: Buffer<UInt64>?
 
-        init(_ side: Side, rows: Int, columns: Int, skips: Bool) throws {
+        init(_ operand: Operand, rows: Int, columns: Int, isSparse: Bool) throws {
             self.rows = rows
             self.columns = columns
-            marks = skips ? StoragePool.buffer(count: rows * tt_words(columns)) : nil
-            guard side.isTransposed else {
-                if let marks { _ = tt_mark_nonzero(marks.pointer, side.pointer, rows, columns) }
-                turned = nil
-                values = side.pointer
+            mask = isSparse ? StoragePool.buffer(count: rows * tt_mask_words(columns)) : nil
+            guard operand.isTransposed else {
+                if let mask { _ = tt_nonzero_mask(mask.pointer, operand.pointer, rows, columns) }
+                transposed = nil
+                values = operand.pointer
                 return
             }
-            let turned = StoragePool.buffer(Float.self, count: rows * columns)
+            let transposed = StoragePool.buffer(Float.self, count: rows * columns)
             let size = 128
-            try Threads.run((rows + size - 1) / size) { [marks] piece in
+            try Threads.run((rows + size - 1) / size) { [mask] piece in
                 let first = piece * size
-                tt_turn_rows(
-                    turned.pointer, marks?.pointer, side.pointer, columns, rows, first, min(first + size, rows))
+                tt_transpose_rows(
+                    transposed.pointer, mask?.pointer, operand.pointer, columns, rows, first, min(first + size, rows))
             }
-            self.turned = turned
-            values = UnsafePointer(turned.pointer)
+            self.transposed = transposed
+            values = UnsafePointer(transposed.pointer)
         }
 
-        func multiply(_ c: UnsafeMutablePointer<Float>, _ b: Side, n: Int, finish: Finish) throws {
-            try withExtendedLifetime((marks, turned)) {
-                try Product.inPieces(rows: rows, columns: n, width: tt_tile_width()) { part, tile in
+        func multiply(_ c: UnsafeMutablePointer<Float>, _ b: Operand, n: Int, epilogue: Epilogue) throws {
+            try withExtendedLifetime((mask, transposed)) {
+                try Product.forEachPiece(rows: rows, columns: n, width: tt_tile_width()) { part, tile in
                     tt_product(
-                        c, values, marks?.pointer, b.pointer, b.isTransposed, part.lowerBound, part.upperBound,
+                        c, values, mask?.pointer, b.pointer, b.isTransposed, part.lowerBound, part.upperBound,
                         tile.lowerBound, columns, n)
-                    finish(part, tile)
+                    epilogue(part, tile)
                 }
             }
         }

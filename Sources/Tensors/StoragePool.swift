@@ -1,12 +1,12 @@
 import Base
 import Synchronization
 
-/// Memory of tensors that are gone, kept for the next ones of about the same size: a training step asks for the same
-/// blocks every time, and gets them without the system's help (and without fresh pages to fault in).
+/// A free list of tensor memory by size class: every training step needs the same blocks, and gets them without system
+/// calls and page faults.
 public enum StoragePool {
-    /// At most this many bytes wait for reuse; what comes back beyond it is freed.
+    /// The most bytes kept for reuse; blocks beyond it are freed.
     static let limit = 256 << 20
-    /// Larger blocks than this are not kept: they are rare, and rarely wanted again.
+    /// Larger blocks are not kept: they are rare, and rarely reused.
     static let largestKept = 64 << 20
 
     private struct Blocks: ~Copyable {
@@ -34,10 +34,10 @@ public enum StoragePool {
         return Buffer(adopting: memory.bindMemory(to: T.self, capacity: count), count: count) { take($0, $1) }
     }
 
-    /// How many blocks had to come from the system so far.
+    /// The number of blocks allocated from the system so far.
     public static var made: Int { blocks.withLock { $0.made } }
 
-    /// Frees everything that waits for reuse.
+    /// Frees all blocks kept for reuse.
     public static func drain() {
         let addresses = blocks.withLock { blocks in
             let all = blocks.free.flatMap { $0.map { UInt(bitPattern: $0) } }

@@ -2,8 +2,8 @@ import Base
 import CKernels
 
 extension Tensor {
-    /// (n, k) × (k, m). More leading dimensions on the left are rows; with equal leading dimensions on both sides each
-    /// pair is multiplied.
+    /// (n, k) × (k, m). Leading dimensions on the left alone are rows; equal leading dimensions on both sides are a
+    /// batch of products.
     public func matmul(_ other: Tensor) throws -> Tensor {
         guard rank >= 2, other.rank >= 2 else {
             throw TensorError.shape("matmul", shape, other.shape, "both need two dimensions")
@@ -27,7 +27,9 @@ extension Tensor {
                 result.pointer + pair * n * m, .init(pointer + pair * n * k), .init(other.pointer + pair * k * m),
                 m: n, n: m, k: k)
         }
-        return result.recorded("matmul", [self, other]) { g, inputs in
+        return result.recorded(
+            "matmul", [self, other], saving: (other.requiresGrad ? [self] : []) + (requiresGrad ? [other] : [])
+        ) { g, inputs in
             let (a, b) = (inputs[0], inputs[1])
             let da = a.requiresGrad ? Tensor(uninitialized: a.shape) : nil
             let db = b.requiresGrad ? Tensor(uninitialized: b.shape) : nil
@@ -48,12 +50,12 @@ extension Tensor {
         }
     }
 
-    /// dropout(relu(x · weightᵀ + bias)), with relu and dropout only where asked: one pass over the result.
+    /// dropout(relu(x · weightᵀ + bias)) in one pass, relu and dropout being optional.
     ///
     /// - Parameters:
     ///   - weight: (out, in), or (in, out) when `weightIsTransposed`.
     ///   - bias: (out,)
-    ///   - relu: dropout without relu is an operation of its own.
+    ///   - relu: required for dropout here; dropout alone is an operation of its own.
     /// - Returns: (…, out) for (…, in).
     public func linear(
         weight: Tensor, bias: Tensor?, weightIsTransposed: Bool = false, relu: Bool = false,
@@ -77,7 +79,7 @@ extension Tensor {
         let result = Tensor(uninitialized: Array(shape.dropLast()) + [d])
         try Product.run(
             result.pointer, .init(pointer), .init(weight.pointer, transposed: !weightIsTransposed), m: n, n: d,
-            k: inputs, zeros: Gradients.areRecorded ? .skippedWhereMany : isRectified ? .skipped : .multiplied
+            k: inputs, kind: Gradients.areRecorded ? .automatic : isRectified ? .sparse : .dense
         ) { rows, columns in
             tt_bias_relu_dropout(
                 result.pointer, bias?.pointer, rows.lowerBound, rows.upperBound, d, columns.lowerBound,
@@ -85,21 +87,25 @@ extension Tensor {
         }
         result.isRectified = relu
         let saved = result.storage
-        return result.recorded("linear", [self, weight] + (bias.map { [$0] } ?? [])) { g, tensors in
+        var read: [Tensor] {
+            (weight.requiresGrad || requiresGrad && isRectified ? [self] : []) + (requiresGrad ? [weight] : [])
+                + (relu ? [result] : [])
+        }
+        return result.recorded("linear", [self, weight] + (bias.map { [$0] } ?? []), saving: read) { g, tensors in
             let (x, weight) = (tensors[0], tensors[1])
             let (dz, db) = Tensor.activationBackward(
                 g[0]!, saved, n, d, relu: relu, dropout, bias: tensors.count > 2 && tensors[2].requiresGrad)
             var dx: Tensor?
             if x.requiresGrad {
                 let result = Tensor(uninitialized: x.shape)
-                let right = Product.Side(weight.pointer, transposed: weightIsTransposed)
-                // Where a ReLU gave zero its gradient makes no difference.
+                let right = Product.Operand(weight.pointer, transposed: weightIsTransposed)
+                // Behind a ReLU a gradient counts only where the output is not zero.
                 if x.isRectified, x.node != nil {
                     try Product.run(
-                        result.pointer, .init(dz.pointer), right, m: n, n: inputs, k: d, whereNotZero: x.pointer)
+                        result.pointer, .init(dz.pointer), right, m: n, n: inputs, k: d, whereNonzero: x.pointer)
                 } else {
                     try Product.run(
-                        result.pointer, .init(dz.pointer), right, m: n, n: inputs, k: d, zeros: .skippedWhereMany)
+                        result.pointer, .init(dz.pointer), right, m: n, n: inputs, k: d, kind: .automatic)
                 }
                 dx = result
             }
@@ -109,7 +115,7 @@ extension Tensor {
                 let (left, right, m, n) = weightIsTransposed ? (x, dz, inputs, d) : (dz, x, d, inputs)
                 try Product.run(
                     result.pointer, .init(left.pointer, transposed: true), .init(right.pointer), m: m, n: n, k: samples,
-                    zeros: .skippedWhereMany)
+                    kind: .automatic)
                 dw = result
             }
             return [dx, dw] + (tensors.count > 2 ? [db] : [])
@@ -130,8 +136,8 @@ extension Tensor {
         return (dz, db)
     }
 
-    /// Cuts many rows into blocks: large ones, since a product reads all its weights once a block; a small batch is
-    /// halved, so that a thread without work can take the other half.
+    /// Runs `body` in parallel over blocks of rows: large ones, since each block reads all the weights; small batches
+    /// get smaller ones, so that idle threads find work.
     static func inRowBlocks(_ rows: Int, _ body: (_ first: Int, _ count: Int) throws -> Void) throws {
         let block = rows <= 512 ? 128 : 512
         let blocks = Swift.max(1, rows / block)
@@ -144,7 +150,8 @@ extension Tensor {
 }
 
 extension Rows {
-    /// dropout(relu(x · weight + bias)) for these rows x (b, in), weight (in, out): a sum of the weight rows that occur.
+    /// dropout(relu(x · weight + bias)) for these rows x (b, in), weight (in, out): sums the weight rows of nonzero
+    /// columns.
     public func linear(
         weight: Tensor, bias: Tensor?, relu: Bool = false, dropout: DropoutMask = .none
     ) throws -> Tensor {
@@ -156,7 +163,7 @@ extension Rows {
         if let bias, bias.shape != [d] {
             throw TensorError.shape("sparse_linear", weight.shape, bias.shape, "the bias does not fit")
         }
-        // Which way is taken depends on all rows of a batch. Where a result is kept, a row's bits are its own.
+        // Expansion depends on all rows of a batch. Without gradients (results that are kept) a row's bits must not.
         let batch = gathered(expands: Gradients.areRecorded)
         let n = count
         _ = try Tensor.checkedElements([n, d], "sparse_linear")
@@ -166,9 +173,9 @@ extension Rows {
                 let product = StoragePool.buffer(Float.self, count: batch.distinct * d)
                 try Product.run(
                     product.pointer, .init(rows.pointer), .init(weight.pointer), m: batch.distinct, n: d, k: width,
-                    zeros: .skippedWhereMany
+                    kind: .automatic
                 ) { rows, columns in
-                    tt_spread_rows(
+                    tt_scatter_rows(
                         result.pointer, product.pointer, batch.native, bias?.pointer, rows.lowerBound,
                         rows.upperBound, d, columns.lowerBound, columns.upperBound, relu, dropout.native)
                 }
@@ -182,7 +189,10 @@ extension Rows {
         }
         result.isRectified = relu
         let saved = result.storage
-        return result.recorded("sparse_linear", [weight] + (bias.map { [$0] } ?? [])) { g, tensors in
+        // The batch is a copy, so it need not be saved.
+        return result.recorded(
+            "sparse_linear", [weight] + (bias.map { [$0] } ?? []), saving: relu ? [result] : []
+        ) { g, tensors in
             let (sums, db) = batch.activationBackward(
                 g[0]!, saved, d, relu: relu, dropout, bias: tensors.count > 1 && tensors[1].requiresGrad)
             let dw = tensors[0].requiresGrad ? try batch.weightGradient(sums, d: d) : nil

@@ -5,8 +5,9 @@ extension Tensor {
     public func bceWithLogits(_ labels: Tensor) throws -> Tensor {
         try checkLoss("bce_with_logits", labels)
         let n = count
-        return Tensor(scalar: tt_bce(pointer, labels.pointer, n)).recorded("bce_with_logits", [self, labels]) {
-            g, inputs in
+        return Tensor(scalar: tt_bce(pointer, labels.pointer, n)).recorded(
+            "bce_with_logits", [self, labels], saving: [self] + (requiresGrad ? [labels] : [])
+        ) { g, inputs in
             let scale = g[0]!.pointer[0] / Float(n)
             var dx: Tensor?
             if inputs[0].requiresGrad {
@@ -18,7 +19,7 @@ extension Tensor {
         }
     }
 
-    /// Mean squared difference: a scalar.
+    /// Mean squared error: a scalar.
     public func mse(_ target: Tensor) throws -> Tensor {
         try checkLoss("mse", target)
         return try subtracting(target).power(2).mean()

@@ -7,7 +7,7 @@ extension Tensor {
         try summed("sum", dimension, keepDimension, scale: 1)
     }
 
-    /// The mean over one dimension, or over everything. Over nothing it is NaN.
+    /// The mean over one dimension, or over everything; NaN over no elements.
     public func mean(_ dimension: Int? = nil, keepDimension: Bool = false) throws -> Tensor {
         let n = try dimension.map { shape[try axis($0, "mean")] } ?? count
         return try summed("mean", dimension, keepDimension, scale: 1 / Float(n))
@@ -18,18 +18,20 @@ extension Tensor {
         if let dimension {
             let axis = try axis(dimension, name)
             let (outer, size, inner) = split(at: axis)
+            // An empty tensor may have many sums.
+            _ = try Tensor.checkedElements(reducedShape(axis, keep), name)
             result = Tensor(uninitialized: reducedShape(axis, keep))
             tt_sum_middle(result.pointer, pointer, outer, size, inner)
         } else {
             result = Tensor(scalar: tt_sum(pointer, count))
         }
-        // Over nothing the scale is infinite and the sum 0: NaN, as everywhere.
+        // Over no elements the scale is infinite and the sum 0, which gives NaN.
         if scale != 1 { tt_scale(result.pointer, scale, result.count) }
         let kept = try dimension.map { reducedShape(try axis($0, name), true) } ?? shape.map { _ in 1 }
         return result.recorded(name, [self]) { g, inputs in
-            let spread = Tensor(shape: kept, storage: g[0]!.storage)
+            let gradient = Tensor(shape: kept, storage: g[0]!.storage)
             let factor = Tensor(shape: inputs[0].shape, repeating: scale)
-            return [try Broadcast(spread.shape, factor.shape, name).apply(TT_MULTIPLY, spread, factor)]
+            return [try Broadcast(gradient.shape, factor.shape, name).apply(TT_MULTIPLY, gradient, factor)]
         }
     }
 
@@ -39,28 +41,28 @@ extension Tensor {
         return result
     }
 
-    /// The greatest value over one dimension, or of everything, and where it is (0-based, the first of equals).
+    /// The maximum over one dimension, or of everything, and its 0-based index, the first one of equals.
     ///
-    /// The gradient goes to that first one.
+    /// The gradient goes to that element.
     public func max(_ dimension: Int? = nil, keepDimension: Bool = false) throws -> (values: Tensor, indices: Indices) {
         let axis = try dimension.map { try self.axis($0, "max") }
         let (outer, size, inner) = axis.map { split(at: $0) } ?? (1, count, 1)
         guard size > 0 else { throw TensorError.shape("max", shape, "there is nothing to take the maximum of") }
         let target = axis.map { reducedShape($0, keepDimension) } ?? []
         let values = Tensor(uninitialized: target)
-        let at = StoragePool.buffer(Int32.self, count: values.count)
-        tt_max_middle(values.pointer, at.pointer, pointer, outer, size, inner)
+        let indices = StoragePool.buffer(Int32.self, count: values.count)
+        tt_max_middle(values.pointer, indices.pointer, pointer, outer, size, inner)
         let result = values.recorded("max", [self]) { g, inputs in
             let dx = Tensor(zeros: inputs[0].shape)
             for o in 0..<outer {
                 for i in 0..<inner {
                     let from = o * inner + i
-                    dx.pointer[(o * size + Int(at[from])) * inner + i] = g[0]!.pointer[from]
+                    dx.pointer[(o * size + Int(indices[from])) * inner + i] = g[0]!.pointer[from]
                 }
             }
             return [dx]
         }
-        return (result, Indices(shape: target, storage: at))
+        return (result, Indices(shape: target, storage: indices))
     }
 
     /// The Euclidean norm of all elements; no gradient.
@@ -77,14 +79,14 @@ extension Tensor {
         let result = Tensor(uninitialized: shape)
         if d > 0 { tt_softmax_rows(result.pointer, pointer, n, d, logarithm) }
         let saved = result.storage
-        return result.recorded(name, [self]) { g, inputs in
+        return result.recorded(name, [self], saving: [result]) { g, inputs in
             let dx = Tensor(uninitialized: inputs[0].shape)
             if d > 0 { tt_softmax_rows_backward(dx.pointer, g[0]!.pointer, saved.pointer, n, d, logarithm) }
             return [dx]
         }
     }
 
-    /// Rows and width when the tensor is seen as rows along its last dimension.
+    /// The number and width of the rows along the last dimension.
     func lastDimension(_ operation: String) throws -> (rows: Int, width: Int) {
         guard let width = shape.last else { throw TensorError.shape(operation, shape, "a scalar has no rows") }
         return (Tensor.elements(Array(shape.dropLast())), width)
@@ -92,15 +94,16 @@ extension Tensor {
 
     /// x / max(||x||, 1e-12) over the last dimension.
     public func normalized() throws -> Tensor {
-        let floor: Float = 1e-12
+        let eps: Float = 1e-12
         let (n, d) = try lastDimension("normalize")
+        _ = try Tensor.checkedElements([n], "normalize")
         let result = Tensor(uninitialized: shape)
         let norms = StoragePool.buffer(Float.self, count: n)
-        tt_normalize_rows(result.pointer, norms.pointer, pointer, n, d, floor)
+        tt_normalize_rows(result.pointer, norms.pointer, pointer, n, d, eps)
         let saved = result.storage
-        return result.recorded("normalize", [self]) { g, inputs in
+        return result.recorded("normalize", [self], saving: [result]) { g, inputs in
             let dx = Tensor(uninitialized: inputs[0].shape)
-            tt_normalize_rows_backward(dx.pointer, g[0]!.pointer, saved.pointer, norms.pointer, n, d, floor)
+            tt_normalize_rows_backward(dx.pointer, g[0]!.pointer, saved.pointer, norms.pointer, n, d, eps)
             return [dx]
         }
     }
@@ -110,12 +113,15 @@ extension Tensor {
         guard shape == other.shape, let d = shape.last else {
             throw TensorError.shape("dot", shape, other.shape, "both need the same rows")
         }
+        _ = try Tensor.checkedElements(Array(shape.dropLast()), "dot")
         let result = Tensor(uninitialized: Array(shape.dropLast()))
         let n = result.count
         tt_dot_rows(result.pointer, pointer, other.pointer, n, d)
-        return result.recorded("dot", [self, other]) { g, inputs in
+        return result.recorded(
+            "dot", [self, other], saving: (other.requiresGrad ? [self] : []) + (requiresGrad ? [other] : [])
+        ) { g, inputs in
             let sides = inputs.map { $0.requiresGrad ? Tensor(uninitialized: $0.shape) : nil }
-            // Chains on two threads wait for this.
+            // Both towers wait for this, so each side gets a thread.
             try Threads.run(2) { side in
                 guard let dx = sides[side] else { return }
                 tt_scale_rows(dx.pointer, g[0]!.pointer, inputs[1 - side].pointer, n, d)

@@ -1,18 +1,19 @@
+import Base
 import CKernels
 
 extension Tensor {
-    /// The same elements under another shape; one size may be -1 and is worked out.
+    /// The same elements in another shape; one size may be -1 and is inferred.
     public func reshaped(_ sizes: [Int]) throws -> Tensor {
         var target = sizes
         if let open = target.firstIndex(of: -1) {
-            let known = try Tensor.checkedElements(
+            let known = try Tensor.elements(
                 target.enumerated().filter { $0.offset != open }.map(\.element), "reshape")
             guard known > 0, count % known == 0 else {
                 throw TensorError.shape("reshape", shape, sizes, "sizes do not fit")
             }
             target[open] = count / known
         }
-        guard try Tensor.checkedElements(target, "reshape") == count else {
+        guard try Tensor.elements(target, "reshape") == count else {
             throw TensorError.shape("reshape", shape, sizes, "sizes do not fit")
         }
         return Tensor(shape: target, storage: storage).recorded("reshape", [self]) { g, inputs in
@@ -20,7 +21,7 @@ extension Tensor {
         }
     }
 
-    /// Two dimensions exchanged.
+    /// Transposes two dimensions.
     public func transposed(_ first: Int = -2, _ second: Int = -1) throws -> Tensor {
         let a = try axis(first, "transpose")
         let b = try axis(second, "transpose")
@@ -34,13 +35,13 @@ extension Tensor {
         var target = shape
         target.swapAt(a, b)
         let result = Tensor(uninitialized: target)
-        tt_transpose(
+        tt_swap_axes(
             result.pointer, pointer, Tensor.elements(Array(shape[..<a])), shape[a],
             Tensor.elements(Array(shape[(a + 1)..<b])), shape[b], Tensor.elements(Array(shape[(b + 1)...])))
         return result
     }
 
-    /// Tensors one after the other along a dimension; the other sizes agree.
+    /// Tensors concatenated along a dimension; the other sizes agree.
     public static func concatenating(_ tensors: [Tensor], _ dimension: Int = 0) throws -> Tensor {
         guard let first = tensors.first else { throw TensorError("tensor.value", "concat: no tensors given") }
         let axis = try first.axis(dimension, "concat")
@@ -75,12 +76,12 @@ extension Tensor {
         }
     }
 
-    /// `length` places from `start` (0-based) along a dimension.
+    /// `length` entries from `start` (0-based) along a dimension.
     public func slice(_ dimension: Int, start: Int, length: Int) throws -> Tensor {
         let axis = try axis(dimension, "slice")
         guard start >= 0, length >= 0, start <= shape[axis] - length else {
             throw TensorError.shape(
-                "slice", shape, "places \(start + 1) to \(start + length) are outside 1 to \(shape[axis])")
+                "slice", shape, "places \(oneBased(start, length: length)) are outside 1 to \(shape[axis])")
         }
         return cut(axis, start, length).recorded("slice", [self]) { g, inputs in
             let dx = Tensor(zeros: inputs[0].shape)
@@ -105,7 +106,7 @@ extension Tensor {
         return result
     }
 
-    /// The entries of the first dimension at `indices`, in that order, repeats allowed.
+    /// The entries of the first dimension at `indices`, in that order, with repeats.
     public func rows(_ indices: Indices) throws -> Tensor {
         guard let n = shape.first else { throw TensorError.shape("rows", shape, "a scalar has no rows") }
         try indices.check(below: n, "rows")

@@ -1,5 +1,5 @@
 extension Tensor: CustomStringConvertible {
-    /// Shape and values; of long dimensions the first and last three.
+    /// Shape and values; long dimensions show the first and last three.
     public var description: String {
         let head = "Tensor\(TensorError.describe(shape))\(requiresGrad ? " with gradient" : "")"
         if count == 0 { return head }
@@ -28,7 +28,7 @@ extension Tensor: CustomStringConvertible {
         text += "]"
     }
 
-    /// Four digits after the point, or the shortest exact form where that would hide the number.
+    /// Four decimals, or the shortest exact form of very small and large numbers.
     static func text(_ value: Float) -> String {
         guard value.isFinite else { return value.isNaN ? "nan" : value < 0 ? "-inf" : "inf" }
         let size = Swift.abs(value)

@@ -2,7 +2,8 @@ import Base
 import CKernels
 
 extension Tensor {
-    /// The `k` greatest of each row, descending, ties by place; no gradient. (…, d) to two of (…, k), places 0-based.
+    /// The `k` greatest elements of each row and their 0-based indices, descending, ties by index; no gradient. (…, d)
+    /// to two of (…, k).
     public func topK(_ k: Int) throws -> (values: Tensor, indices: Indices) {
         let (n, d) = try lastDimension("topk")
         guard k >= 0, k <= d, d <= Int(Int32.max) else {
@@ -10,27 +11,27 @@ extension Tensor {
         }
         let target = Array(shape.dropLast()) + [k]
         let values = Tensor(uninitialized: target)
-        let at = StoragePool.buffer(Int32.self, count: values.count)
+        let indices = StoragePool.buffer(Int32.self, count: values.count)
         let block = Swift.max(1, 65536 / Swift.max(d, 1))
         try Threads.run((n + block - 1) / block) { piece in
             try Interrupt.check()
             for row in (piece * block)..<Swift.min(n, (piece + 1) * block) {
-                tt_top_k(values.pointer + row * k, at.pointer + row * k, self.pointer + row * d, d, k)
+                tt_top_k(values.pointer + row * k, indices.pointer + row * k, self.pointer + row * d, d, k)
             }
         }
-        return (values, Indices(shape: target, storage: at))
+        return (values, Indices(shape: target, storage: indices))
     }
 
-    /// For each row of `queries` the `k` rows of `items` with the greatest dot products, descending, ties by place:
-    /// exact, over all items. No gradients.
+    /// For each row of `queries` the `k` rows of `items` with the greatest dot products, descending, ties by index: an
+    /// exact search over all items. No gradients.
     ///
-    /// Products are made tile by tile, and each query keeps the best so far: memory is the result's and one tile for
-    /// each thread, and the numbers do not depend on the threads.
+    /// Products are computed tile by tile, and a heap per query keeps the best so far: memory is the result and one
+    /// tile per thread, and results do not depend on the number of threads.
     /// - Parameters:
     ///   - queries: (n, e)
     ///   - items: (m, e)
-    ///   - exclude: items to leave out, as pairs of a query and an item in any order.
-    /// - Returns: products (n, k) and places of items, 0-based (n, k). Where fewer than `k` items are left, the rest is
+    ///   - exclude: pairs of a query and an item to leave out, in any order.
+    /// - Returns: products (n, k) and 0-based item indices (n, k). Rows with fewer than `k` items left are padded with
     ///   -infinity and -1.
     /// - Throws: `tensor.shape`, `tensor.value` for a product that is not finite.
     public static func topProducts(
@@ -44,10 +45,10 @@ extension Tensor {
             throw TensorError.shape("topk", items.shape, "\(k) asked for, there are \(m) items")
         }
         _ = try checkedElements([n, k], "topk")
-        let left = try exclude.map { try LeftOut($0.queries, $0.items, queryCount: n, itemCount: m) }
+        let exclusions = try exclude.map { try Exclusions($0.queries, $0.items, queryCount: n, itemCount: m) }
         let values = Tensor(uninitialized: [n, k])
-        let places = StoragePool.buffer(Int32.self, count: n * k)
-        let result = (values, Indices(shape: [n, k], storage: places))
+        let itemIndices = StoragePool.buffer(Int32.self, count: n * k)
+        let result = (values, Indices(shape: [n, k], storage: itemIndices))
         guard k > 0 else { return result }
         let height = 256
         let width = 512
@@ -55,21 +56,21 @@ extension Tensor {
             let start = piece * height
             let rows = Swift.min(height, n - start)
             let best = values.pointer + start * k
-            let at = places.pointer + start * k
+            let bestIndices = itemIndices.pointer + start * k
             let tile = StoragePool.buffer(Float.self, count: rows * Swift.min(width, m))
-            var next = left?.starts(from: start, count: rows) ?? []
-            tt_select_begin(best, at, rows * k)
+            var next = exclusions?.starts(from: start, count: rows) ?? []
+            tt_top_k_begin(best, bestIndices, rows * k)
             for first in stride(from: 0, to: m, by: width) {
                 try Interrupt.check()
                 let columns = Swift.min(width, m - first)
-                Product.runHere(
+                Product.runOnThisThread(
                     tile.pointer, queries.pointer + start * e, .init(items.pointer + first * e, transposed: true),
                     m: rows, n: columns, k: e)
-                left?.leaveOut(of: tile, rows: rows, query: start, item: first, width: columns, &next)
-                let odd = tt_select_offer(best, at, tile.pointer, rows, columns, k, Int32(first))
-                guard odd < 0 else { throw notFinite(queries, items, query: start + odd) }
+                exclusions?.mask(tile, rows: rows, query: start, item: first, width: columns, &next)
+                let bad = tt_top_k_update(best, bestIndices, tile.pointer, rows, columns, k, Int32(first))
+                guard bad < 0 else { throw notFinite(queries, items, query: start + bad) }
             }
-            tt_select_end(best, at, rows, k)
+            tt_top_k_finish(best, bestIndices, rows, k)
         }
         return result
     }
@@ -86,8 +87,8 @@ extension Tensor {
     }
 }
 
-/// Pairs of a query and an item that are left out, grouped by query, items ascending.
-private struct LeftOut {
+/// Excluded pairs of a query and an item, grouped by query, items ascending.
+private struct Exclusions {
     private let offsets: Buffer<Int>
     private let items: Buffer<Int32>
 
@@ -98,7 +99,7 @@ private struct LeftOut {
         }
         try queries.check(below: queryCount, "topk: exclude, queries")
         try places.check(below: itemCount, "topk: exclude, items")
-        // A counting sort by query; starts move to their ends, which are the next starts.
+        // A counting sort by query: each start moves to its end, the next start.
         offsets = Buffer(repeating: 0, count: queryCount + 2)
         for pair in 0..<queries.count { offsets[queries[pair] + 2] += 1 }
         for query in 0..<queryCount { offsets[query + 2] += offsets[query + 1] }
@@ -119,8 +120,8 @@ private struct LeftOut {
 
     func starts(from query: Int, count: Int) -> [Int] { (0..<count).map { offsets[query + $0] } }
 
-    /// Takes the pairs of a tile out of it; `next` keeps where each of its rows stands in the list.
-    func leaveOut(of tile: Buffer<Float>, rows: Int, query: Int, item: Int, width: Int, _ next: inout [Int]) {
+    /// Overwrites the excluded elements of a tile; `next` holds each row's position in the list.
+    func mask(_ tile: Buffer<Float>, rows: Int, query: Int, item: Int, width: Int, _ next: inout [Int]) {
         for row in 0..<rows {
             let end = offsets[query + row + 1]
             while next[row] < end, Int(items[next[row]]) < item + width {

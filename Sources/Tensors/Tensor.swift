@@ -1,22 +1,22 @@
 import Base
 
-/// An n-dimensional block of float32, row-major and contiguous. Rank 0 is a scalar.
+/// An n-dimensional array of float32, row-major and contiguous. Rank 0 is a scalar.
 ///
-/// Operations make new tensors; the ones that change memory in place (`copy`, optimizers) are for leaves, that is for
-/// tensors that no operation made. Not for use from two threads at once.
+/// Operations make new tensors. In-place changes (`copy`, optimizers) are for leaves, tensors that no operation made,
+/// and must call `changedInPlace`. Not thread-safe.
 public final class Tensor: @unchecked Sendable {
     public let shape: [Int]
     public let storage: Buffer<Float>
-    /// True for parameters and for everything computed from them while gradients are recorded.
+    /// True for parameters and for all tensors computed from them while gradients are recorded.
     public internal(set) var requiresGrad: Bool
-    /// The gradient of leaves, after `backward`; the same shape as the tensor.
+    /// The gradient of a leaf after `backward`, of the same shape.
     public var grad: Tensor?
     /// The operation that made this tensor; nil for leaves.
     var node: Node?
     /// Which result of `node` this is.
     var output = 0
-    /// A layer's ReLU made it, so that many elements are zero: products of kept results skip them whatever their number,
-    /// since a choice by number would let the rows of a block decide about each other.
+    /// True if a layer's ReLU made it. Products without gradients then always skip its zeros: a choice by density would
+    /// make a row depend on the others of its block.
     var isRectified = false
 
     /// - Precondition: `storage` holds exactly the elements of `shape`.
@@ -41,7 +41,7 @@ public final class Tensor: @unchecked Sendable {
 
     public convenience init(scalar value: Float) { self.init(shape: [], repeating: value) }
 
-    /// - Throws: `tensor.shape` unless `values` has the elements of `shape`.
+    /// - Throws: `tensor.shape` unless `values` has as many elements as `shape`.
     public convenience init(shape: [Int], values: [Float]) throws {
         guard try Tensor.checkedElements(shape, "tensor") == values.count else {
             throw TensorError.shape("tensor", shape, "\(values.count) values given")
@@ -106,36 +106,48 @@ public final class Tensor: @unchecked Sendable {
         guard isLeaf else { throw TensorError("tensor.grad", "copy: cannot overwrite the result of an operation") }
         guard other.shape == shape else { throw TensorError.shape("copy", shape, other.shape, "shapes differ") }
         pointer.update(from: other.pointer, count: count)
+        changedInPlace()
     }
 
-    /// The number of elements of a shape known to be sound.
+    /// Records an in-place change, so that a `backward` that needs the old elements throws. Call it after changing a
+    /// tensor that others may hold.
+    public func changedInPlace() { storage.version += 1 }
+
+    /// The number of elements of a valid shape.
     @inlinable public static func elements(_ shape: [Int]) -> Int { shape.reduce(1, *) }
 
-    /// As many dimensions as NumPy and PyTorch allow.
+    /// The limit of NumPy and PyTorch.
     public static let maximumRank = 64
 
-    /// The number of elements of a shape not known yet: sizes are not negative and the elements fit into the machine's
-    /// memory, even beside a size of 0. What does not would end the process, where an error tells which operation asked
-    /// for it.
+    /// The number of elements of an unchecked shape: sizes must not be negative, and the elements must fit in memory,
+    /// even if sizes of 0 were 1. A failed allocation would end the process; this error names the operation instead.
+    ///
+    /// - Throws: `tensor.shape`, `memory`.
     public static func checkedElements(_ shape: [Int], _ operation: String) throws -> Int {
+        let total = try elements(shape, operation)
+        let stored = shape.contains(0) ? product(shape.map { Swift.max($0, 1) }) : total
+        try Memory.check(
+            stored, of: MemoryLayout<Float>.stride, for: "\(operation): \(TensorError.describe(shape))")
+        return total
+    }
+
+    /// The number of elements of a shape, `Int.max` on overflow.
+    static func elements(_ shape: [Int], _ operation: String) throws -> Int {
         guard shape.count <= maximumRank else {
             throw TensorError("tensor.shape", "\(operation): \(shape.count) dimensions, of at most \(maximumRank)")
         }
-        var total = 1
-        for size in shape {
-            guard size >= 0 else { throw TensorError.shape(operation, shape, "a size is negative") }
-            let (product, overflow) = total.multipliedReportingOverflow(by: Swift.max(size, 1))
-            guard !overflow, product <= largestCount else {
-                throw TensorError.shape(operation, shape, "too large for this machine's memory")
-            }
-            total = product
-        }
-        return shape.contains(0) ? 0 : total
+        guard shape.allSatisfy({ $0 >= 0 }) else { throw TensorError.shape(operation, shape, "a size is negative") }
+        return shape.contains(0) ? 0 : product(shape)
     }
 
-    private static let largestCount = Memory.physicalBytes / MemoryLayout<Float>.stride
+    private static func product(_ sizes: [Int]) -> Int {
+        sizes.reduce(1) { total, size in
+            let (product, overflow) = total.multipliedReportingOverflow(by: size)
+            return overflow ? .max : product
+        }
+    }
 
-    /// The place of `dimension` among 0..<rank; negative ones count from the end.
+    /// The axis of `dimension` in 0..<rank; negative dimensions count from the end.
     func axis(_ dimension: Int, _ operation: String) throws -> Int {
         let axis = dimension < 0 ? dimension + rank : dimension
         guard axis >= 0, axis < rank else {

@@ -1,6 +1,6 @@
 import Base
 
-/// What goes wrong with tensors: `tensor.shape` (names the operation and both shapes), `tensor.value`, `tensor.grad`.
+/// Errors of tensors: `tensor.shape` (names the operation and both shapes), `tensor.value`, `tensor.grad`.
 public typealias TensorError = ErrorOf<Tensor>
 
 extension TensorError {

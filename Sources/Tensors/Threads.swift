@@ -3,10 +3,10 @@ import CKernels
 import Glibc
 import Synchronization
 
-/// How many threads native work may use, and the way to use them.
+/// The threads of native work.
 ///
 /// Work is cut into pieces that do not depend on the number of threads, and sums over pieces are taken in the order of
-/// the pieces: results are equal for any setting.
+/// the pieces, so results are equal for any number.
 public enum Threads {
     private static let chosen = Atomic<Int>(initial())
 
@@ -26,8 +26,8 @@ public enum Threads {
         return max(1, min(Int(tt_processor_count()), 256))
     }
 
-    /// Runs `body(0)` … `body(count - 1)`, several at once, and returns when all are done. The first error by index is
-    /// thrown. Called from inside `body`, threads that have run out of work join.
+    /// Runs `body(0)` … `body(count - 1)` in parallel and returns when all are done. Throws the first error by index.
+    /// May be nested: idle threads join the inner call.
     public static func run(_ count: Int, _ body: (Int) throws -> Void) throws {
         guard count > 1, Threads.count > 1 else {
             for index in 0..<count { try body(index) }
@@ -66,7 +66,7 @@ public enum Threads {
     }
 }
 
-/// Whether operations record what a backward pass needs. A property of the thread, inherited by its workers.
+/// Whether operations record the graph for `backward`. A property of the thread, inherited by its workers.
 public enum Gradients {
     @inlinable public static var areRecorded: Bool { tt_no_grad_depth() == 0 }
 

@@ -1,7 +1,7 @@
 import Base
 import Tensors
 
-/// Something with rows that batches are cut from.
+/// A field of a data set, with rows that batches gather.
 public enum BatchField {
     case tensor(Tensor)
     case indices(Indices)
@@ -24,7 +24,7 @@ public enum BatchField {
     }
 }
 
-/// Samples in batches: fields of equal length, gathered in one shuffled order, the last batch as short as it comes out.
+/// Batches of samples: fields of equal length, gathered in one shuffled order; the last batch may be shorter.
 public final class Batches {
     public let fields: [(name: String, field: BatchField)]
     public let size: Int
@@ -34,7 +34,7 @@ public final class Batches {
     private var next = 0
 
     /// - Parameters:
-    ///   - seed, epoch: the order is a function of both; each epoch has its own.
+    ///   - seed, epoch: determine the order.
     ///   - shuffle: false keeps the order of the samples.
     public init(
         fields: [(name: String, field: BatchField)], size: Int, seed: UInt64 = 0, epoch: UInt64 = 0,
@@ -55,8 +55,9 @@ public final class Batches {
         count = first.field.count
         guard count <= Int(Int32.max) else { throw TrainingError("train.value", "batches: \(count) rows are too many") }
         self.fields = fields
-        self.size = size
-        order = Indices(range: 0..<count)
+        // No larger than the data, so that sums with it do not overflow.
+        self.size = min(size, max(count, 1))
+        order = try Indices(range: 0..<count)
         if shuffle, count > 1 {
             // Fisher-Yates, in place.
             var random = Random(seed: seed, stream: epoch &+ 1)
@@ -69,7 +70,7 @@ public final class Batches {
         }
     }
 
-    /// How many batches there are in all.
+    /// The total number of batches.
     public var batchCount: Int { (count + size - 1) / size }
 
     /// The next batch, in the order of the fields; nil at the end.

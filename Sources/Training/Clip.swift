@@ -2,9 +2,9 @@ import Base
 import CKernels
 import Tensors
 
-/// The size of all gradients together.
+/// Gradient clipping by total norm.
 public enum Clip {
-    /// The Euclidean norm over the gradients of all parameters. The sum is taken over fixed pieces in order.
+    /// The Euclidean norm of the gradients of all parameters, summed over fixed pieces in order.
     public static func norm(_ parameters: [Tensor]) throws -> Double {
         let size = 1 << 16
         var pieces: [(gradient: Tensor, start: Int, count: Int)] = []
@@ -25,13 +25,13 @@ public enum Clip {
         return squares.reduce(0, +).squareRoot()
     }
 
-    /// What to multiply gradients of norm `norm` by so that it is at most `limit`, as PyTorch works it out.
+    /// The factor that scales gradients of norm `norm` to at most `limit`, by PyTorch's formula.
     public static func factor(norm: Double, limit: Double) -> Float { Float(min(1, limit / (norm + 1e-6))) }
 
     /// Scales the gradients so that their norm is at most `limit`.
     ///
-    /// - Returns: the norm they had.
-    /// - Throws: `train.non_finite` when it is not finite; the gradients are then left alone.
+    /// - Returns: the norm before clipping.
+    /// - Throws: `train.non_finite` when the norm is not finite; the gradients do not change then.
     public static func gradients(_ parameters: [Tensor], limit: Double) throws -> Double {
         guard limit > 0 else {
             throw TrainingError("train.value", "clip_grad_norm: the limit \(limit) is not positive")
@@ -42,7 +42,7 @@ public enum Clip {
         }
         let factor = factor(norm: norm, limit: limit)
         if factor < 1 {
-            // Copies: two parameters may share one block of gradients.
+            // Copies: two parameters may share a gradient.
             for parameter in parameters {
                 guard let scaled = parameter.grad?.clone() else { continue }
                 tt_scale(scaled.pointer, factor, scaled.count)

@@ -2,12 +2,12 @@ import Base
 import CKernels
 import Tensors
 
-/// What goes wrong in training: `train.non_finite` (names the step), `train.value`.
+/// Errors of training: `train.non_finite` (names the step), `train.value`.
 public typealias TrainingError = ErrorOf<Trainer>
 
-/// Changes parameters along their gradients. Formulas and their order of operations are PyTorch's.
+/// Updates parameters from their gradients. Formulas and their order of operations are PyTorch's.
 open class Optimizer {
-    /// Parameters that are treated alike.
+    /// Parameters with common settings.
     public struct Group {
         public let parameters: [Tensor]
         public var lr: Double
@@ -21,7 +21,7 @@ open class Optimizer {
     }
 
     public private(set) var groups: [Group]
-    /// How many steps were made.
+    /// The number of steps made.
     public private(set) var steps = 0
 
     public init(_ groups: [Group]) throws {
@@ -57,10 +57,10 @@ open class Optimizer {
         for index in groups.indices { groups[index].lr = lr }
     }
 
-    /// Forgets the gradients.
+    /// Clears the gradients.
     public func zeroGrad() { for parameter in parameters { parameter.grad = nil } }
 
-    /// One step along the gradients, times `gradientScale`. Parameters without a gradient stay as they are.
+    /// One step with the gradients times `gradientScale`. Parameters without a gradient do not change.
     public func step(gradientScale: Float = 1) throws {
         steps += 1
         var pieces: [Piece] = []
@@ -68,12 +68,13 @@ open class Optimizer {
             for parameter in group.parameters {
                 guard let grad = parameter.grad else { continue }
                 let update = try update(of: parameter, grad, group, gradientScale)
+                parameter.changedInPlace()
                 for start in stride(from: 0, to: parameter.count, by: Piece.size) {
                     pieces.append(Piece(start: start, count: min(Piece.size, parameter.count - start), update: update))
                 }
             }
         }
-        // Elementwise, so the cut into pieces changes nothing.
+        // Elementwise, so the pieces do not affect the result.
         try Threads.run(pieces.count) { pieces[$0].update(pieces[$0].start, pieces[$0].count) }
     }
 
@@ -84,7 +85,7 @@ open class Optimizer {
         let update: Update
     }
 
-    /// Changes `count` elements from `start` on.
+    /// Updates `count` elements from `start` on.
     public typealias Update = (_ start: Int, _ count: Int) -> Void
 
     /// The update of one parameter in the current step.
@@ -93,7 +94,7 @@ open class Optimizer {
     }
 }
 
-/// Adam; with `decoupled` AdamW, which shrinks weights directly rather than through the gradient.
+/// Adam; with `decoupled` AdamW, whose weight decay is not part of the gradient.
 public final class Adam: Optimizer {
     public let betas: (Double, Double)
     public let eps: Double
@@ -105,7 +106,7 @@ public final class Adam: Optimizer {
         let second: Tensor
         var steps = 0
 
-        // Not from the pool: what stays for good would take blocks that the next step wants back.
+        // Not from the pool: these live as long as the optimizer and would take blocks that the next step reuses.
         init(_ shape: [Int]) {
             func zeros() -> Tensor {
                 Tensor(shape: shape, storage: Buffer(repeating: 0, count: Tensor.elements(shape)))
@@ -136,11 +137,11 @@ public final class Adam: Optimizer {
         let correction1 = 1 - power(betas.0, moments.steps)
         let correction2 = 1 - power(betas.1, moments.steps)
         let settings = tt_adam(
-            gradient_scale: gradientScale, keep: decoupled ? Float(1 - group.lr * group.weightDecay) : 1,
-            l2: decoupled ? 0 : Float(group.weightDecay), take1: Float(1 - betas.0), beta2: Float(betas.1),
-            take2: Float(1 - betas.1),
-            step_size: Float(group.lr / correction1), correction2_root: Float(correction2.squareRoot()), eps: Float(eps)
-        )
+            gradient_scale: gradientScale, decay: decoupled ? Float(1 - group.lr * group.weightDecay) : 1,
+            l2: decoupled ? 0 : Float(group.weightDecay), one_minus_beta1: Float(1 - betas.0), beta2: Float(betas.1),
+            one_minus_beta2: Float(1 - betas.1),
+            step_size: Float(group.lr / correction1), bias_correction2_sqrt: Float(correction2.squareRoot()),
+            eps: Float(eps))
         return { start, count in
             tt_adam_step(
                 parameter.pointer + start, grad.pointer + start, moments.first.pointer + start,
@@ -148,7 +149,7 @@ public final class Adam: Optimizer {
         }
     }
 
-    /// By squaring, the same on every machine.
+    /// By repeated squaring, with the same result on every machine.
     private func power(_ base: Double, _ exponent: Int) -> Double {
         var result = 1.0
         var factor = base
@@ -162,7 +163,7 @@ public final class Adam: Optimizer {
     }
 }
 
-/// Stochastic gradient descent, with momentum and Nesterov's variant of it.
+/// Stochastic gradient descent, optionally with momentum or Nesterov momentum.
 public final class SGD: Optimizer {
     public let momentum: Double
     public let nesterov: Bool
@@ -192,10 +193,10 @@ public final class SGD: Optimizer {
         let settings = tt_sgd(
             gradient_scale: gradientScale, lr: Float(group.lr), momentum: Float(momentum), l2: Float(group.weightDecay),
             nesterov: nesterov, first: isFirst)
-        let moved = buffer
+        let velocity = buffer
         return { start, count in
             tt_sgd_step(
-                parameter.pointer + start, grad.pointer + start, moved.map { $0.pointer + start }, count, settings)
+                parameter.pointer + start, grad.pointer + start, velocity.map { $0.pointer + start }, count, settings)
         }
     }
 }

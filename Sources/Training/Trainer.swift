@@ -1,12 +1,12 @@
 import Base
 import Tensors
 
-/// One training step after the other: gradients of a loss, clipped, into an optimizer.
+/// Runs training steps: loss, backward pass, clipping, optimizer.
 public final class Trainer {
     public let optimizer: Optimizer
-    /// The greatest norm of all gradients together; nil to leave them alone.
+    /// The maximum total norm of the gradients; nil for no clipping.
     public let clipNorm: Double?
-    /// How many steps were begun.
+    /// The number of steps begun.
     public private(set) var steps = 0
     /// The norm of the gradients in the last step, before clipping.
     public private(set) var gradientNorm = 0.0
@@ -20,10 +20,10 @@ public final class Trainer {
         self.clipNorm = clipNorm
     }
 
-    /// Clears gradients, computes the loss, goes back, clips, updates.
+    /// Clears gradients, computes the loss, runs `backward`, clips and updates.
     ///
     /// - Returns: the loss before the update.
-    /// - Throws: `train.non_finite` (the parameters are then unchanged), `interrupted`, what `loss` throws.
+    /// - Throws: `train.non_finite` (the parameters are then unchanged), `interrupted`, errors of `loss`.
     public func step(_ loss: () throws -> Tensor) throws -> Double {
         try Interrupt.check()
         steps += 1

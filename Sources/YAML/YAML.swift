@@ -29,7 +29,7 @@ public enum YAML {
 
     /// Reads the file at `path`.
     public static func read(_ path: String) throws -> Value {
-        let file = try MappedFile(path: path)
+        let file = try FileContent(path: path)
         return try withExtendedLifetime(file) { try decode(file.bytes, source: path) }
     }
 

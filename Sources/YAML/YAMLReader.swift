@@ -40,7 +40,9 @@ final class YAMLReader {
             throw BaseError("memory", "not enough memory for the YAML parser")
         }
         yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
-        yaml_parser_set_input_string(parser, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
+        // An empty file has no address, and libyaml ends the process when it is given none.
+        let start = bytes.baseAddress ?? UnsafeRawPointer(parser)
+        yaml_parser_set_input_string(parser, start.assumingMemoryBound(to: UInt8.self), bytes.count)
     }
 
     deinit {

@@ -74,8 +74,8 @@ final class ProfileReport {
             bytes = Array(code.utf8)
         } else if source.hasPrefix("@tt:"), let content = Carried.content(String(source.dropFirst(4))) {
             bytes = Array(content)
-        } else if source.hasPrefix("@"), let mapped = try? MappedFile(path: String(source.dropFirst())) {
-            bytes = Array(mapped.bytes)
+        } else if source.hasPrefix("@"), let file = try? FileContent(path: String(source.dropFirst())) {
+            bytes = Array(file.bytes)
         }
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
     }

@@ -37,7 +37,7 @@ enum Starter {
 
     private static func state(of path: String, comparedWith content: UnsafeRawBufferPointer) throws -> State {
         guard access(path, F_OK) == 0 else { return .missing }
-        let file = try MappedFile(path: path)
+        let file = try FileContent(path: path)
         return file.bytes.elementsEqual(content) ? .same : .different
     }
 }

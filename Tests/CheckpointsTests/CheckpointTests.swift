@@ -121,7 +121,7 @@ import Testing
         let folder = try TemporaryFolder()
         let path = Path.join(folder.path, "latest.pt")
         try Checkpoint.save(try Self.sample(), to: path)
-        let file = try MappedFile(path: path)
+        let file = try FileContent(path: path)
         let zip = try ZipReader(file.bytes)
         #expect(
             zip.entries.map(\.name)
@@ -157,8 +157,8 @@ import Testing
         for (index, content) in contents.enumerated() { try writer.add("a/\(index)", content) }
         try writer.finish()
         try file.commit()
-        let mapped = try MappedFile(path: path)
-        let zip = try ZipReader(mapped.bytes)
+        let written = try FileContent(path: path)
+        let zip = try ZipReader(written.bytes)
         for (index, content) in contents.enumerated() {
             #expect(try zip.withContent(of: "a/\(index)") { Array($0) } == content)
             #expect(zip.entries[index].dataOffset % 64 == 0)

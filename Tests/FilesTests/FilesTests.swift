@@ -95,16 +95,39 @@ import Testing
     @Test func mapsFiles() throws {
         try write("hello", to: "a")
         try write("", to: "empty")
-        let file = try MappedFile(path: path("a"))
+        let file = try FileContent(path: path("a"))
         withExtendedLifetime(file) { #expect(Array(file.bytes) == Array("hello".utf8)) }
-        #expect(try MappedFile(path: path("empty")).bytes.isEmpty)
-        #expect(message { _ = try MappedFile(path: folder.path) } == "cannot read '\(folder.path)': Is a directory")
+        #expect(try FileContent(path: path("empty")).bytes.isEmpty)
+        #expect(message { _ = try FileContent(path: folder.path) } == "cannot read '\(folder.path)': Is a directory")
     }
 
     @Test func filesBeyondAnyMemoryAreRefused() throws {
         try write("", to: "sparse")
         #expect(truncate(path("sparse"), 1 << 43) == 0)
-        #expect(message { _ = try Files.read(path("sparse")) } == "cannot read '\(path("sparse"))': File too large")
+        for read in [{ _ = try Files.read($0) }, { _ = try FileContent(path: $0) }] as [(String) throws -> Void] {
+            let message = message { try read(path("sparse")) } ?? ""
+            #expect(message.hasPrefix("cannot read '\(path("sparse"))': 8.8 TB of memory needed, "))
+        }
+    }
+
+    @Test func filesThatBecomeShorterAreNoticed() throws {
+        try write("hello", to: "a")
+        let file = try InputFile(path: path("a"))
+        func middle() throws -> [UInt8] {
+            let bytes = try file.read(1..<3)
+            return Array(bytes.elements)
+        }
+        #expect(try middle() == Array("el".utf8))
+        #expect(truncate(path("a"), 3) == 0)
+        #expect(try middle() == Array("el".utf8))
+        do {
+            _ = try file.read(1..<5)
+            Issue.record("nothing was thrown")
+        } catch let error as FileError {
+            #expect(error.code == "fs.changed")
+            #expect(error.message.hasPrefix("'\(path("a"))' became shorter while it was read"))
+        }
+        #expect(try file.read(5..<5).count == 0)
     }
 
     @Test func absolutePathsKeepAccents() throws {

@@ -32,21 +32,42 @@ import Testing
 
     @Test func refusesAndSaysWhere() {
         let cases: [(String, String)] = [
-            ("", "json.syntax: invalid JSON at line 1, column 1: unexpected token near end of file"),
+            ("", "json.syntax: invalid JSON at line 1, column 1: a value expected, but the text ends"),
             (
                 "{\"a\": 1,\n \"a\": 2}",
-                "json.duplicate_key: invalid JSON at line 2, column 4: duplicate object key near '\"a\"'"
+                "json.duplicate_key: invalid JSON at line 2, column 2: the name 'a' is there twice"
             ),
             (
                 "[9223372036854775808]",
-                "json.number: invalid JSON at line 1, column 20: too big integer near '9223372036854775808'; an integer must fit in 64 bits, write a larger one as a string or with an exponent"
+                "json.number: invalid JSON at line 1, column 2: an integer that does not fit in 64 bits; write a larger one as a string or with an exponent"
             ),
-            ("[1,]", "json.syntax: invalid JSON at line 1, column 4: unexpected token near ']'"),
-            ("[1] x", "json.syntax: invalid JSON at line 1, column 5: end of file expected near 'x'"),
-            ("[NaN]", "json.syntax: invalid JSON at line 1, column 4: invalid token near 'NaN'"),
-            ("[01]", "json.syntax: invalid JSON at line 1, column 2: invalid token near '0'"),
-            ("[1,\n2\0]", "json.syntax: invalid JSON at line 2, column 2: a NUL byte, which stands nowhere in JSON"),
-            ("{'a': 1}", "json.syntax: invalid JSON at line 1, column 2: string or '}' expected near '''"),
+            ("[-1e999]", "json.number: invalid JSON at line 1, column 2: a number that is too large for a double"),
+            ("[1,]", "json.syntax: invalid JSON at line 1, column 4: a value expected, got ']'"),
+            ("[1", "json.syntax: invalid JSON at line 1, column 3: ',' or ']' expected, but the text ends"),
+            ("[1] x", "json.syntax: invalid JSON at line 1, column 5: the end of the text expected, got 'x'"),
+            ("[NaN]", "json.syntax: invalid JSON at line 1, column 2: a value expected, got 'N'"),
+            ("[日本", "json.syntax: invalid JSON at line 1, column 2: a value expected, got '日'"),
+            ("[\"日本\" 1", "json.syntax: invalid JSON at line 1, column 7: ',' or ']' expected, got '1'"),
+            ("[01]", "json.syntax: invalid JSON at line 1, column 2: a number with a zero in front"),
+            ("[1.]", "json.syntax: invalid JSON at line 1, column 4: a digit expected, got ']'"),
+            ("nul", "json.syntax: invalid JSON at line 1, column 4: 'null' expected, but the text ends"),
+            ("[1,\n2\0]", "json.syntax: invalid JSON at line 2, column 2: ',' or ']' expected, got byte 0x00"),
+            ("{'a': 1}", "json.syntax: invalid JSON at line 1, column 2: a name in quotes expected, got '''"),
+            ("{\"a\" 1}", "json.syntax: invalid JSON at line 1, column 6: ':' expected, got '1'"),
+            ("[\"a]", "json.syntax: invalid JSON at line 1, column 2: a string without its end"),
+            (
+                "\"\t\"",
+                "json.syntax: invalid JSON at line 1, column 2: a control character (0x09) in a string; it has to be escaped"
+            ),
+            ("\"\\u12\"", "json.syntax: invalid JSON at line 1, column 2: \\u without four hexadecimal digits"),
+            (
+                "\"\\udc00\"",
+                "json.syntax: invalid JSON at line 1, column 2: an escape that is half of a surrogate pair"
+            ),
+            (
+                "\"\\x\"",
+                "json.syntax: invalid JSON at line 1, column 3: one of \" \\ / b f n r t u behind a backslash expected, got 'x'"
+            ),
             (
                 "\u{FEFF}{}",
                 "json.syntax: invalid JSON at line 1, column 1: the text starts with a byte order mark; save it as UTF-8 without one"
@@ -56,8 +77,13 @@ import Testing
         #expect(failure("[1e999]")?.hasPrefix("json.number: ") == true)
         #expect(failure("\"\\ud800\"") != nil)
         #expect(failure(String(repeating: "[", count: 3000))?.hasPrefix("json.depth: ") == true)
-        let deep = String(repeating: "[", count: 2000) + String(repeating: "]", count: 2000)
-        #expect(failure(deep) == nil)
+        for (depth, code) in [(2048, nil), (2049, "json.depth")] as [(Int, String?)] {
+            let lists = String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
+            let maps = String(repeating: "{\"a\":", count: depth) + "1" + String(repeating: "}", count: depth)
+            for text in [lists, maps] {
+                #expect(failure(text).map { String($0.prefix(while: { $0 != ":" })) } == code)
+            }
+        }
         for bytes: [UInt8] in [[0x22, 0xFF, 0x22], [0x22, 0xC0, 0x80, 0x22], [0x22, 0xED, 0xA0, 0x80, 0x22]] {
             #expect {
                 try bytes.withUnsafeBytes { _ = try JSON.decode($0, source: "a.json") }
@@ -67,6 +93,24 @@ import Testing
                     && error?.details.map(\.0) == ["file", "line", "column"]
             }
         }
+    }
+
+    /// Names are compared as they read, whatever their hashes and escapes, in small objects and in large ones.
+    @Test func namesAreComparedByTheirText() {
+        let filler = (0..<40).map { "\"f\($0)\":0," }.joined()
+        for before in ["", filler] {
+            // One hash of 64 bits takes these for the same.
+            #expect(failure("{\(before)\"x\":1,\"8yn0iYCKYHlIj4-BwPqk\":1,\"GReLUrM4wMqfg9yzV3KQ\":2}") == nil)
+            #expect(failure("{\(before)\"a\":1,\"a\\u0000\":1,\"\":1,\"\\u0000\":1}") == nil)
+            // Two spellings of é are two names.
+            #expect(failure("{\(before)\"\u{E9}\":1,\"e\u{301}\":1}") == nil)
+            for twice in ["\"a\":1,\"a\":2", "\"\\u0061\":1,\"a\":2", "\"a\":1,\"\\u0061\":2", "\"\":1,\"\":2"] {
+                #expect(failure("{\(before)\(twice)}")?.hasPrefix("json.duplicate_key: ") == true)
+            }
+        }
+        #expect(
+            failure("{\(filler)\"f7\":1,\"f3\":1}")?.hasSuffix("the name 'f7' is there twice") == true,
+            "the first that repeats is the one named")
     }
 
     @Test func writesShortestNumbers() throws {

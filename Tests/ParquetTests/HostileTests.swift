@@ -23,7 +23,8 @@ import Testing
         let buffer = Buffer(bytes)
         do {
             let file = try ParquetFile(
-                path: "damaged.parquet", file: PageBytes(bytes: UnsafeRawBufferPointer(buffer.elements), owner: buffer),
+                path: "damaged.parquet",
+                source: .memory(PageBytes(bytes: UnsafeRawBufferPointer(buffer.elements), owner: buffer)),
                 maxBytes: 1 << 25)
             for column in file.columns {
                 do {
@@ -65,7 +66,9 @@ import Testing
     /// Damage to page headers and levels, found by where the footer says the chunks are.
     @Test(arguments: victims) func flippedHeaders(_ name: String) throws {
         let original = try bytes(of: Fixtures.path(name))
-        let footer = try original.withUnsafeBytes { try FileMetadata(file: $0) }
+        let footer = try original.withUnsafeBytes {
+            try FileMetadata(source: .memory(PageBytes(bytes: $0, owner: nil)))
+        }
         let starts = footer.rowGroups.flatMap(\.columns).flatMap {
             [Int($0.dataPageOffset), Int($0.dictionaryPageOffset ?? $0.dataPageOffset)]
         }

@@ -39,7 +39,8 @@ import Testing
         writer.append(FileMetadata.magic)
         let buffer = Buffer(writer.bytes)
         return try ParquetFile(
-            path: "legacy.parquet", file: PageBytes(bytes: UnsafeRawBufferPointer(buffer.elements), owner: buffer))
+            path: "legacy.parquet",
+            source: .memory(PageBytes(bytes: UnsafeRawBufferPointer(buffer.elements), owner: buffer)))
     }
 
     private func levels(_ values: [UInt32], bits: Int) -> [UInt8] {

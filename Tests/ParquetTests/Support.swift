@@ -45,7 +45,7 @@ func files(in folder: String) -> [String] {
 }
 
 func bytes(of path: String) throws -> [UInt8] {
-    let file = try MappedFile(path: path)
+    let file = try FileContent(path: path)
     return withExtendedLifetime(file) { Array(file.bytes) }
 }
 

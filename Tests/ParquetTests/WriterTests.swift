@@ -99,7 +99,9 @@ import Testing
         try withTemporaryFolder { folder in
             let path = Path.join(folder, "a.parquet")
             try ParquetWriter.write(try sampleFrame(rows: 40_000), to: path)
-            let footer = try bytes(of: path).withUnsafeBytes { try FileMetadata(file: $0) }
+            let footer = try bytes(of: path).withUnsafeBytes {
+                try FileMetadata(source: .memory(PageBytes(bytes: $0, owner: nil)))
+            }
             let encoded = footer.rowGroups[0].columns.filter { $0.dictionaryPageOffset != nil }.map { $0.path[0] }
             #expect(encoded == ["few", "word", "tags", "numbers"])
         }

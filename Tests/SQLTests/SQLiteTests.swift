@@ -27,7 +27,7 @@ import Testing
         for (dtype, number) in [(DType.float64, "1e999"), (.float32, "1e39"), (.float32, "-1e39")] {
             let types = [(name: "x", dtype: DType.list(dtype))]
             let error = sqlError { _ = try database.query("SELECT '[1, \(number)]' AS x", types: types) }
-            #expect(error.message.contains("has a list element that is no \(dtype.name)"))
+            #expect(error.message.contains("is not a JSON array of \(dtype.name)"))
         }
     }
 

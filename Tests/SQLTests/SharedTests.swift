@@ -71,7 +71,7 @@ import Testing
         #expect(try database.read("items", types: wanted).values("tags") == [.array(["a", "b"]), nil])
         #expect(
             sqlError { _ = try database.query("SELECT name FROM items", types: [("name", .list(.int64))]) }.message
-                == "the value of column 'name' in row 1 is not a JSON array")
+                == "the value of column 'name' in row 1 is not JSON")
     }
 
     @Test(arguments: TestDatabase.available) func parametersNeverBecomeText(_ kind: TestDatabase) throws {

@@ -42,8 +42,8 @@ import Testing
             for zerosOnTheLeft in [true, false] {
                 let a = matrix(transposeA ? k : m, transposeA ? m : k, seed: 1, zeros: zerosOnTheLeft)
                 let b = matrix(transposeB ? n : k, transposeB ? k : n, seed: 2, zeros: !zerosOnTheLeft)
-                let wanted = chains(a, b, transposeA: transposeA, transposeB: transposeB, m: m, n: n, k: k)
-                for zeros in [Product.Zeros.multiplied, .skipped, .skippedWhereMany] {
+                let expected = chains(a, b, transposeA: transposeA, transposeB: transposeB, m: m, n: n, k: k)
+                for kind in [Product.Kind.dense, .sparse, .automatic] {
                     let found = Tensor.normal([m, n], seed: 3)
                     var finished = [Int](repeating: 0, count: m * n)
                     let before = Threads.count
@@ -51,35 +51,35 @@ import Testing
                     defer { Threads.count = before }
                     try Product.run(
                         found.pointer, .init(a.pointer, transposed: transposeA),
-                        .init(b.pointer, transposed: transposeB), m: m, n: n, k: k, zeros: zeros
+                        .init(b.pointer, transposed: transposeB), m: m, n: n, k: k, kind: kind
                     ) { rows, columns in
                         for row in rows { for column in columns { finished[row * n + column] += 1 } }
                     }
                     #expect(finished.allSatisfy { $0 == 1 })
-                    #expect(found.values == wanted, "\(m) × \(n) × \(k), zeros \(zeros)")
+                    #expect(found.values == expected, "\(m) × \(n) × \(k), \(kind)")
                 }
             }
         }
     }
 
-    /// Which side is skipped is told by an infinity that meets a zero: the plain product makes it NaN.
-    @Test func zerosAreSkippedWhereTheyAreMany() throws {
+    /// An infinity times a zero shows which operand is sparse: the dense product makes it NaN.
+    @Test func lowDensityIsSparse() throws {
         for (zeros, skips) in [(20, true), (4, false)] {
             let a = Tensor(shape: [8, 32], repeating: 1)
             for row in 0..<8 { for place in 0..<zeros { a.pointer[row * 32 + place] = 0 } }
             let b = Tensor(shape: [32, 3], repeating: 1)
             b.pointer[0] = .infinity
             let c = Tensor(zeros: [8, 3])
-            try Product.run(c.pointer, .init(a.pointer), .init(b.pointer), m: 8, n: 3, k: 32, zeros: .skippedWhereMany)
+            try Product.run(c.pointer, .init(a.pointer), .init(b.pointer), m: 8, n: 3, k: 32, kind: .automatic)
             #expect(c.pointer[0].isNaN != skips)
             #expect(c.pointer[1] == Float(32 - zeros))
         }
     }
 
-    /// (m, n, k): of whole tiles and parts, of each number of sixteens that is multiplied at once, and of more rows than one
+    /// (m, n, k): whole and partial tiles, every number of vectors that is multiplied at once, and more rows than a
     /// piece has.
     @Test(arguments: [(256, 256, 256), (37, 70, 352), (8, 17, 16), (600, 33, 64), (40, 100, 272)])
-    func onlyWhatIsWantedIsMultiplied(_ m: Int, _ n: Int, _ k: Int) throws {
+    func onlyMaskedElementsAreComputed(_ m: Int, _ n: Int, _ k: Int) throws {
         let a = matrix(m, k, seed: 1, zeros: false)
         let x = matrix(m, n, seed: 2, zeros: true)
         for transposeB in [false, true] {
@@ -90,7 +90,7 @@ import Testing
             let found = Tensor.normal([m, n], seed: 4)
             try Product.run(
                 found.pointer, .init(a.pointer), .init(b.pointer, transposed: transposeB), m: m, n: n, k: k,
-                whereNotZero: x.pointer)
+                whereNonzero: x.pointer)
             for index in 0..<(m * n) {
                 let (one, other) = (x.pointer[index] == 0 ? 0 : plain.pointer[index], found.pointer[index])
                 guard abs(one - other) <= 5e-5 * max(1, abs(one)) else {
@@ -101,9 +101,9 @@ import Testing
         }
     }
 
-    /// Sizes that the kernel does not take, a left side with more zeros than what is wanted has, and much that is wanted:
-    /// the whole product then.
-    @Test func whatIsWantedIsOnlyAHint() throws {
+    /// The whole product is computed for sizes that the kernel does not take, for a left operand sparser than the mask,
+    /// and for a dense mask.
+    @Test func theMaskIsOnlyAHint() throws {
         for (k, zerosInA, zerosInX) in [(20, 0, 8), (32, 30, 8), (32, 0, 1)] {
             let a = Tensor(shape: [8, k], repeating: 1)
             let x = Tensor(shape: [8, 16], repeating: 1)
@@ -114,7 +114,7 @@ import Testing
             let b = Tensor(shape: [k, 16], repeating: 1)
             let c = Tensor(zeros: [8, 16])
             try Product.run(
-                c.pointer, .init(a.pointer), .init(b.pointer), m: 8, n: 16, k: k, whereNotZero: x.pointer)
+                c.pointer, .init(a.pointer), .init(b.pointer), m: 8, n: 16, k: k, whereNonzero: x.pointer)
             #expect(c.values.allSatisfy { $0 == Float(k - zerosInA) })
         }
     }
@@ -123,8 +123,8 @@ import Testing
         let a = Tensor(zeros: [8, 70])
         a.pointer[70 + 69] = .nan
         let c = Tensor(zeros: [8, 20])
-        try Product.run(
-            c.pointer, .init(a.pointer), .init(Tensor(shape: [70, 20], repeating: 1).pointer), m: 8, n: 20, k: 70)
+        let b = Tensor(shape: [70, 20], repeating: 1)
+        try Product.run(c.pointer, .init(a.pointer), .init(b.pointer), m: 8, n: 20, k: 70)
         for index in 0..<c.count { #expect(c.pointer[index].isNaN == (index / 20 == 1)) }
     }
 
@@ -134,23 +134,23 @@ import Testing
         #expect(["portable", "avx2", "avx512"].contains(name))
     }
 
-    @Test(arguments: [(1, 1), (16, 16), (33, 70), (64, 48), (100, 40)]) func turningTransposes(_ n: Int, _ m: Int) {
+    @Test(arguments: [(1, 1), (16, 16), (33, 70), (64, 48), (100, 40)]) func transposes(_ n: Int, _ m: Int) {
         let x = matrix(n, m, seed: 4, zeros: true)
         let out = Tensor(zeros: [m, n])
-        tt_turn(out.pointer, x.pointer, n, m)
+        tt_transpose(out.pointer, x.pointer, n, m)
         for row in 0..<n {
             for column in 0..<m { #expect(out.pointer[column * n + row] == x.pointer[row * m + column]) }
         }
 
-        // In two pieces, with marks as the turned rows get them.
+        // In two pieces, with the mask.
         let again = Tensor(zeros: [m, n])
-        let marks = Buffer<UInt64>(repeating: 0, count: m * tt_words(n))
+        let mask = Buffer<UInt64>(repeating: 0, count: m * tt_mask_words(n))
         let middle = m / 2
-        tt_turn_rows(again.pointer, marks.pointer, x.pointer, n, m, 0, middle)
-        tt_turn_rows(again.pointer, marks.pointer, x.pointer, n, m, middle, m)
+        tt_transpose_rows(again.pointer, mask.pointer, x.pointer, n, m, 0, middle)
+        tt_transpose_rows(again.pointer, mask.pointer, x.pointer, n, m, middle, m)
         #expect(again.values == out.values)
-        let expected = Buffer<UInt64>(repeating: 0, count: m * tt_words(n))
-        #expect(tt_mark_nonzero(expected.pointer, out.pointer, m, n) == out.values.filter { $0 != 0 }.count)
-        #expect(Array(marks.elements) == Array(expected.elements))
+        let expected = Buffer<UInt64>(repeating: 0, count: m * tt_mask_words(n))
+        #expect(tt_nonzero_mask(expected.pointer, out.pointer, m, n) == out.values.filter { $0 != 0 }.count)
+        #expect(Array(mask.elements) == Array(expected.elements))
     }
 }

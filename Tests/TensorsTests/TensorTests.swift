@@ -11,7 +11,7 @@ import Testing
             do {
                 _ = try body()
                 return "no error"
-            } catch { return (error as? TensorError)?.message ?? "another error" }
+            } catch { return (error as? any TTError)?.message ?? "another error" }
         }
         let a = Tensor(zeros: [32, 7])
         #expect(message { try a.matmul(Tensor(zeros: [8, 3])) } == "matmul: (32, 7) × (8, 3): inner sizes differ")
@@ -31,7 +31,9 @@ import Testing
             message { try a.linear(weight: Tensor(zeros: [4, 8]), bias: nil) }
                 == "linear: (32, 7) × (4, 8): the layer takes 8 inputs")
         #expect(message { try Tensor(shape: [2, -1], values: []) } == "tensor: (2, -1): a size is negative")
-        #expect(message { try Tensor(shape: [1 << 40, 1 << 40], values: []) }.hasSuffix("memory"))
+        #expect(
+            message { try Tensor(shape: [1 << 40, 1 << 40], values: []) }
+                .contains(": more bytes than can be counted of memory needed"))
         #expect(message { try Tensor(shape: [3], values: [1]) } == "tensor: (3,): 1 values given")
     }
 
@@ -129,7 +131,7 @@ import Testing
 
         let transposed = try weight.detach().transposed()
         let matrix = try FeatureMatrix(dense: x, parts: [])
-        let sparse = try matrix.rows(Indices(range: 0..<9)).linear(
+        let sparse = try matrix.rows(try Indices(range: 0..<9)).linear(
             weight: transposed, bias: bias.detach(), relu: true, dropout: DropoutMask(probability: 0.4, key: 3))
         #expect(sparse.distance(to: fused) < 1e-5)
     }
@@ -139,7 +141,7 @@ import Testing
         let x = Tensor(shape: [2, 3], repeating: 1)
         let weight = Tensor(shape: [d, 3], repeating: .nan)
         #expect(try x.linear(weight: weight, bias: nil, relu: true).values.allSatisfy { $0.isNaN })
-        let rows = try FeatureMatrix(dense: x, parts: []).rows(Indices(range: 0..<2))
+        let rows = try FeatureMatrix(dense: x, parts: []).rows(try Indices(range: 0..<2))
         let sparse = try rows.linear(weight: weight.transposed(), bias: nil, relu: true)
         #expect(sparse.values.allSatisfy { $0.isNaN })
     }
@@ -172,12 +174,12 @@ import Testing
             let values = Buffer<Float>((0..<n * each).map { Float($0) })
             let dense = Buffer<Float>(uninitialized: 0)
             let places = Buffer<Int32>((0...n).map { Int32($0) })
-            let x = tt_rows(
+            let x = tt_row_batch(
                 n: n, m: n, d0: 0, dense: dense.pointer, starts: places.pointer, samples: places.pointer,
                 offsets: offsets.pointer, columns: columns.pointer, values: values.pointer)
             let starts = Buffer<Int32>(uninitialized: width + 1)
             let (rows, sorted) = (Buffer<Int32>(uninitialized: n * each), Buffer<Float>(uninitialized: n * each))
-            tt_group_entries(starts.pointer, rows.pointer, sorted.pointer, x, width)
+            tt_csr_to_csc(starts.pointer, rows.pointer, sorted.pointer, x, width)
             let expected = (0..<n * each).sorted { (columns[$0], $0) < (columns[$1], $1) }
             #expect(sorted.elements.map { Int($0) } == expected)
             #expect(rows.elements.map { Int($0) } == expected.map { $0 / each })

@@ -211,7 +211,7 @@ import Testing
     }
 
     @Test func batchesCoverEverySampleOnce() throws {
-        let indices = Indices(range: 0..<23)
+        let indices = try Indices(range: 0..<23)
         let labels = try Tensor(shape: [23, 2], values: (0..<46).map { Float($0) })
         func epoch(_ number: UInt64, shuffle: Bool = true) throws -> [[Int]] {
             let batches = try Batches(

@@ -213,11 +213,3 @@ t.test("arguments of another kind are refused", function()
     t.error("config: entry 1 of a schema must be { name, field }", config.load, {}, { 5 })
     t.error("config: 'a' has no declaration", config.load, {}, { a = 5 })
 end)
-
-t.test("an interrupt is no fault of the file", function()
-    local yaml, real = require "tt.yaml", require "tt.yaml".decode
-    yaml.decode = function() tt.error("interrupted", "interrupted") end
-    local ok, raised = pcall(config.load, {}, { a = config.any() }, { set = { "a=1" } })
-    yaml.decode = real
-    t.equal({ ok, raised.code }, { false, "interrupted" })
-end)

@@ -137,7 +137,7 @@ t.test("a sort keeps the first of those that agree in the leading names", functi
         t.equal(#f:sort(keys, { distinct = 0 }), n)
     end
     t.error("frame.value", f.sort, f, { "id" }, { distinct = 2 })
-    t.error("frame.value", f.sort, f, { "id" }, { distinct = -1 })
+    t.error("field 'distinct': 0 to 2147483647 expected, got -1", f.sort, f, { "id" }, { distinct = -1 })
 end)
 
 t.test("sort is stable, with nulls last", function()

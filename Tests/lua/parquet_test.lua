@@ -144,3 +144,21 @@ t.test("bytes that are no text need the option", function()
     t.equal(parquet.schema(file)[1].stored_as, "BYTE_ARRAY")
     t.equal(parquet.read(file).x[1], "\xff\xfe")
 end)
+
+t.test("a file that becomes shorter while it is open is an error", function()
+    local file = path()
+    parquet.write(file, sample(100), { row_group_rows = 30 })
+    local whole = fs.read(file)
+    local opened <close> = parquet.open(file)
+    t.equal(opened:read_row_group(1):height(), 30)
+    for _, length in ipairs { 100, 10, 0 } do
+        fs.truncate(file, length)
+        local raised = t.error("fs.changed", opened.read, opened)
+        t.equal(raised.message, ("'%s' became shorter while it was read; read it again once it is whole"):format(file))
+    end
+    -- What was there again is read again; nothing is kept of it.
+    local again = assert(io.open(file, "r+"))
+    again:write(whole)
+    again:close()
+    t.equal(opened:read():to_table(), sample(100):to_table())
+end)

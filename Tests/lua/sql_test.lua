@@ -44,6 +44,35 @@ for _, dialect in ipairs { "sqlite", "postgresql" } do
         t.equal(db:query("SELECT count(*) AS n FROM items WHERE id > $1 AND id < $2", { 1, 3 }).n[1], 1)
     end)
 
+    test("a trace notes statements, never values", function(db)
+        db:exec("CREATE TABLE t (x INTEGER, y TEXT)")
+        local trace, other = sql.trace(), sql.trace()
+        db:exec("INSERT INTO t VALUES (?, ?)", { 1, "secret" })
+        local numbered = dialect == "sqlite" and "(?1, ?2)" or "($1, $2)"
+        t.equal(trace:statements(), { "INSERT INTO t VALUES " .. numbered })
+        db:transaction(function() db:query("SELECT x FROM t") end)
+        t.equal(trace:statements(),
+            { dialect == "sqlite" and "BEGIN IMMEDIATE" or "BEGIN", "SELECT x FROM t", "COMMIT" })
+        db:write("t", tt.frame.from_table { cols = { x = { 2 }, y = { "hidden" } } })
+        db:read("t")
+        for chunk in db:chunks("SELECT y FROM t") do t.equal(#chunk, 2) end
+        local ahead <close> = db:read_ahead("SELECT x FROM t")
+        t.equal(#ahead:frame(), 2)
+        trace:close()
+        db:query("SELECT 3")
+        local rest = trace:statements()
+        t.ok(#rest > 4, rest)
+        for _, statement in ipairs(rest) do
+            t.equal(statement:find("secret") or statement:find("hidden") or statement:find("SELECT 3"), nil)
+        end
+        t.equal(trace:statements(), {})
+        -- The other heard all of it, in the same order.
+        local heard = other:statements()
+        t.equal(table.move(heard, #heard - #rest, #heard - 1, 1, {}), rest)
+        other:close()
+        other:close()
+    end)
+
     test("lists and columns are values", function(db)
         local any = dialect == "sqlite" and "IN (SELECT value FROM json_each(?))" or "= ANY(?::int[])"
         db:exec("CREATE TABLE t (x INTEGER)")

@@ -32,8 +32,8 @@ t.test("what no machine can hold is an error", function()
         linear = function() return tt.nn.linear(1 << 20, 1 << 20) end,
         zeros_beside_none = function() return tensor.zeros {0, 1 << 62, 1 << 62} end,
     } do
-        local raised = t.error("tensor.shape", run)
-        t.equal(raised.message:match("^[%w_]+: .*too large for this machine's memory$") ~= nil, true, operation)
+        local raised = t.error("memory", run)
+        t.ok(raised.message:match("^[%w_]+: .* of memory needed, .*; ask for less, or work in parts$"), operation)
     end
 end)
 
@@ -148,7 +148,7 @@ t.test("indices", function()
     t.error("position 2 at place 2 moved by -2 is not a position", ix.shift, tensor.indices({4, 2}), -2)
     t.equal(tensor.range(4, 6):to_table(), {4, 5, 6})
     t.equal(#tensor.range(1, 0), 0)
-    t.error("tensor.value", tensor.indices, {1, 0})
+    t.error("element 2: 1 to 2147483647 expected, got 0", tensor.indices, {1, 0})
 end)
 
 t.test("feature matrices hold dense and sparse parts side by side", function()

@@ -104,7 +104,7 @@ t.test("batches hold every sample once, in an order of seed and epoch", function
     t.equal(first, ids:to_table())
     t.error("has 3 rows", train.batches, {size = 2, fields = {a = ids, b = tensor.ones {3}}})
     t.error("choose another name", train.batches, {size = 2, fields = {n = ids}})
-    t.error("train.value", train.batches, {size = 0, fields = {a = ids}})
+    t.error("1 to 2147483647 expected, got 0", train.batches, {size = 0, fields = {a = ids}})
 end)
 
 t.test("weights do not depend on threads", function()

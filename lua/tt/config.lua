@@ -164,7 +164,6 @@ end
 local function reading(call, ...)
     local ok, result = pcall(call, ...)
     if ok then return result end
-    if result.code == "interrupted" then error(result, 0) end
     tt.error("config", result.message)
 end
 

@@ -84,9 +84,7 @@ end
 
 local function decoded(line)
     local ok, value = pcall(json.decode, line)
-    if ok and type(value) == "table" then return value end
-    if not ok and value.code == "interrupted" then error(value, 0) end
-    return nil
+    return ok and type(value) == "table" and value or nil
 end
 
 -- One line's effect. False when it is none of a journal's.
@@ -211,12 +209,10 @@ function journal.open(path, opts)
     local identity = plain_identity(opts and opts.identity)
     local self = setmetatable({ path = path, done = {}, kept = {}, order = {} }, Journal)
     self.restarts = opts and opts.restart
-    self.lock = lock(path)
-    local ok, problem = pcall(take_in, self, identity)
-    if not ok then
-        self.lock:close()
-        error(problem, 0)
-    end
+    local held = lock(path)
+    local _ <close> = setmetatable({}, { __close = function(_, problem) if problem ~= nil then held:close() end end })
+    self.lock = held
+    take_in(self, identity)
     return self
 end
 

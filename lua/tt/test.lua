@@ -201,6 +201,17 @@ local function handler(raised)
     return debug.traceback(tostring(raised), 2)
 end
 
+-- Runs the body of a test, with folders of its own.
+local function run(fn)
+    local outer = folders
+    folders = {}
+    local _ <close> = setmetatable({}, { __close = function()
+        remove_folders()
+        folders = outer
+    end })
+    return xpcall(fn, handler)
+end
+
 --- Runs one test. Under `Tests/lua/run.lua` a failure is printed and counted; otherwise it is raised.
 ---@param name string
 ---@param fn function
@@ -209,11 +220,7 @@ end
 --- require("tt.test").test("nothing fails", function() end)
 --- ```
 function test.test(name, fn)
-    local outer = folders
-    folders = {}
-    local ok, raised = xpcall(fn, handler)
-    remove_folders()
-    folders = outer
+    local ok, raised = run(fn)
     local skipped = not ok and getmetatable(raised) == skip_mark
     if not counts then
         if skipped then

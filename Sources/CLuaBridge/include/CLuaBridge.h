@@ -38,6 +38,9 @@ typedef struct tt_context {
     lua_State *volatile armed;    // where the interrupt hook is set, with the hook it replaced
     lua_Hook old_hook;
     int old_mask, old_count;
+    volatile bool changing;  // hooks are being changed; signal handlers leave them alone
+    unsigned interruptions;  // how many were raised
+    bool is_muted;           // the next warning about a finalizer tells of an interruption that comes back after it
     tt_resume *resumes;   // innermost first
     tt_profile *profile;  // NULL unless one is being taken
 } tt_context;
@@ -115,6 +118,9 @@ void tt_setup_errors(lua_State *L);
 // Puts math.exp and math.log in place whose bits do not depend on the processor.
 void tt_setup_math(lua_State *L);
 
+// ---- protected calls that an interruption passes (Protected.c): pcall, xpcall and load
+void tt_setup_protected(lua_State *L);
+
 // ---- coroutines (Coroutines.c): resume, wrap and close that tell the context which coroutine runs
 void tt_setup_coroutines(lua_State *L);
 
@@ -131,8 +137,18 @@ void tt_interrupts_forget(tt_context *context);
 void tt_interrupts_reset(void);
 // Sets the interrupt hook on the coroutine that runs, when Ctrl-C is pending.
 void tt_interrupts_follow(tt_context *context);
-// The interrupt is being raised: clears flag and hook.
-void tt_interrupts_raised(tt_context *context);
+// Pushes the error object of an interruption that is to be raised now, and clears flag and hook; `level` as for luaL_where.
+void tt_push_interruption(lua_State *L, int level);
+// Pushes the one pushed last.
+void tt_push_last_interruption(lua_State *L);
+// Whether the value at `index` is an error object with the code `interrupted`.
+bool tt_is_interruption(lua_State *L, int index);
+// Whether the error on top of the stack is an interruption, or has hidden one that was raised since the context's
+// `interruptions` were `before`: a `__close` that failed, a message handler that made a text of it. The interruption is
+// then on top in its place.
+bool tt_find_interruption(lua_State *L, unsigned before);
+// Puts a debug.sethook in place that no signal can disturb.
+void tt_setup_interrupts(lua_State *L);
 // A writer whose standard output is gone ends quietly, as other commands do; any other broken pipe is an error code.
 void tt_broken_pipes_install(void);
 

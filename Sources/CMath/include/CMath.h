@@ -1,8 +1,8 @@
 #pragma once
 
-/// exp, log and pow of doubles, with the same bits on every processor of a kind: the C library's choose their steps by the
-/// instructions of the processor. Errors are below 0.6 units in the last place (pow: 1.3). What is outside of a domain gives
-/// what C demands.
+/// exp, log and pow of doubles, with the same bits on every processor of an architecture, unlike those of the C
+/// library, which depend on the instruction set. Errors are below 0.6 ULP (pow: 1.3). Domain errors and special values
+/// follow C.
 double tt_exp(double x);
 double tt_log(double x);
 double tt_log1p(double x);

@@ -112,6 +112,7 @@ enum Inflater {
             throw CheckpointError(.outOfSpec, "entry '\(entry)' claims \(size) bytes from \(bytes.count)")
         }
         let damaged = CheckpointError(.outOfSpec, "the compressed data of entry '\(entry)' is damaged")
+        try Memory.check(size, of: 1, for: "entry '\(entry)'")
         let result = Buffer<UInt8>(uninitialized: size)
         var stream = z_stream()
         guard inflateInit2_(&stream, -15, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {

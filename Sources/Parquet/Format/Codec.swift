@@ -98,7 +98,7 @@ enum Codec: Int32 {
     }
 }
 
-/// Bytes with whatever keeps them alive (nil: the mapped file, which outlives every read).
+/// Bytes with whatever keeps them alive; nil where the caller does.
 struct PageBytes {
     let bytes: UnsafeRawBufferPointer
     let owner: AnyObject?

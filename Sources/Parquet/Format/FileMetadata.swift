@@ -15,29 +15,33 @@ struct FileMetadata {
     init() {}
 
     /// Finds and parses the footer: `<metadata> <int32 length> PAR1` at the end of the file.
-    init(file: UnsafeRawBufferPointer) throws {
-        guard file.count >= 12 else {
-            throw ParquetError.outOfSpec("\(file.count) bytes are too few for a Parquet file")
+    init(source: ParquetSource) throws {
+        guard source.count >= 12 else {
+            throw ParquetError.outOfSpec("\(source.count) bytes are too few for a Parquet file")
         }
-        let tail = UnsafeRawBufferPointer(rebasing: file[(file.count - 8)...])
+        let (first, last) = (try source.bytes(in: 0..<4), try source.bytes(in: source.count - 8..<source.count))
+        defer { withExtendedLifetime((first, last)) {} }
+        let (head, tail) = (first.bytes, last.bytes)
         if tail[4...].elementsEqual(Self.encryptedMagic) {
             throw ParquetError.unsupported("the file's footer is encrypted; encrypted files cannot be read")
         }
         guard tail[4...].elementsEqual(Self.magic) else {
             throw ParquetError.outOfSpec(
-                file[..<4].elementsEqual(Self.magic)
+                head.elementsEqual(Self.magic)
                     ? "the file does not end in PAR1: it is truncated or was never finished"
                     : "not a Parquet file (no PAR1 at its ends)")
         }
-        guard file[..<4].elementsEqual(Self.magic) else {
+        guard head.elementsEqual(Self.magic) else {
             throw ParquetError.outOfSpec("the file does not start with PAR1")
         }
         let length = Int(UInt32(littleEndian: tail.loadUnaligned(as: UInt32.self)))
-        guard length <= file.count - 12 else {
-            throw ParquetError.outOfSpec("the footer claims \(length) bytes in a file of \(file.count)")
+        guard length <= source.count - 12 else {
+            throw ParquetError.outOfSpec("the footer claims \(length) bytes in a file of \(source.count)")
         }
-        let start = file.count - 8 - length
-        try self.init(footer: UnsafeRawBufferPointer(rebasing: file[start..<start + length]))
+        let start = source.count - 8 - length
+        let footer = try source.bytes(in: start..<start + length)
+        defer { withExtendedLifetime(footer) {} }
+        try self.init(footer: footer.bytes)
     }
 
     init(footer: UnsafeRawBufferPointer) throws {

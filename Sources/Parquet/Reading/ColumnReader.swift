@@ -4,7 +4,7 @@ import Frames
 
 /// Reads one column over any number of row groups into a `Column`.
 final class ColumnReader {
-    private let file: UnsafeRawBufferPointer
+    private let source: ParquetSource
     private let layout: LeafLayout
     private let sink: any ValueSink
     private let assembly: any LevelAssembly
@@ -17,8 +17,8 @@ final class ColumnReader {
     /// - Parameters:
     ///   - rows: rows of all chunks that will be read, from the metadata.
     ///   - levels: their levels, that is values, nulls and empty lists.
-    init(file: UnsafeRawBufferPointer, layout: LeafLayout, rows: Int, levels: Int, allowance: Allowance) throws {
-        self.file = file
+    init(source: ParquetSource, layout: LeafLayout, rows: Int, levels: Int, allowance: Allowance) throws {
+        self.source = source
         self.layout = layout
         self.allowance = allowance
         sink = try layout.conversion.sink(capacity: levels, allowance: allowance)
@@ -39,26 +39,29 @@ final class ColumnReader {
         }
         if chunk.valueCount == 0 && rows == 0 { return }
         let codec = try Codec(number: chunk.codecNumber)
-        let range = try Self.range(of: chunk, in: file.count)
+        let range = try Self.range(of: chunk, in: source.count)
+        let content = try source.bytes(in: range)
+        defer { withExtendedLifetime(content) {} }
+        let bytes = content.bytes
         let firstRow = assembly.rows
-        var at = range.lowerBound
+        var at = 0
         var levels = 0
         while levels < chunk.valueCount {
             try Interrupt.check()
-            let pageOffset = at
+            let pageOffset = range.lowerBound + at
             try ParquetError.at(pageOffset: pageOffset) {
-                guard at < range.upperBound else {
+                guard at < bytes.count else {
                     throw ParquetError.outOfSpec(
                         "the column chunk ends after \(levels) of \(chunk.valueCount) values")
                 }
                 let (header, length) = try PageHeader.read(
-                    UnsafeRawBufferPointer(rebasing: file[at..<range.upperBound]))
+                    UnsafeRawBufferPointer(rebasing: bytes[at...]))
                 at += length
-                guard header.compressedSize <= range.upperBound - at else {
+                guard header.compressedSize <= bytes.count - at else {
                     throw ParquetError.outOfSpec(
                         "a page of \(header.compressedSize) bytes does not fit its column chunk")
                 }
-                let body = UnsafeRawBufferPointer(rebasing: file[at..<at + header.compressedSize])
+                let body = UnsafeRawBufferPointer(rebasing: bytes[at..<at + header.compressedSize])
                 at += header.compressedSize
                 if let crc = header.crc, crc != tt_crc32(body.baseAddress, body.count) {
                     throw ParquetError.outOfSpec("the page's checksum is wrong: the file is damaged")

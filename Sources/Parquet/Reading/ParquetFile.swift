@@ -18,7 +18,7 @@ public final class ParquetFile: @unchecked Sendable {
     public let rowCount: Int
     /// Rows of each row group.
     public let rowGroups: [Int]
-    private var file: PageBytes?
+    private var source: ParquetSource?
     private let fileColumns: [FileColumn]
     private let footer: FileMetadata
     private let byteLimit: Int
@@ -27,16 +27,16 @@ public final class ParquetFile: @unchecked Sendable {
     ///   whichever is more. It keeps a file of a few bytes that claims billions of rows from filling the memory.
     public convenience init(path: String, maxBytes: Int? = nil) throws {
         if let maxBytes, maxBytes <= 0 { throw ParquetError(.badParameter, "max_bytes must be positive", path: path) }
-        let file = try MappedFile(path: path)
-        try self.init(path: path, file: PageBytes(bytes: file.bytes, owner: file), maxBytes: maxBytes)
+        try self.init(path: path, source: .file(try InputFile(path: path)), maxBytes: maxBytes)
     }
 
     /// - Parameter path: names the bytes in messages.
-    init(path: String, file: PageBytes, maxBytes: Int? = nil) throws {
+    init(path: String, source: ParquetSource, maxBytes: Int? = nil) throws {
         self.path = path
-        byteLimit = maxBytes ?? max(1 << 30, file.bytes.count.multipliedReportingOverflow(by: 1000).partialValue)
+        let (thousandfold, overflow) = source.count.multipliedReportingOverflow(by: 1000)
+        byteLimit = maxBytes ?? (overflow ? .max : max(1 << 30, thousandfold))
         let (footer, columns) = try ParquetError.at(path: path) {
-            let footer = try FileMetadata(file: file.bytes)
+            let footer = try FileMetadata(source: source)
             let (columns, leafCount) = try SchemaWalker.columns(of: footer.schema)
             for (index, group) in footer.rowGroups.enumerated() where group.columns.count != leafCount {
                 throw ParquetError.outOfSpec(
@@ -44,7 +44,7 @@ public final class ParquetFile: @unchecked Sendable {
             }
             return (footer, columns)
         }
-        self.file = file
+        self.source = source
         self.footer = footer
         fileColumns = columns
         self.columns = columns.map(\.info)
@@ -54,7 +54,7 @@ public final class ParquetFile: @unchecked Sendable {
         rowGroups = footer.rowGroups.map(\.rowCount)
     }
 
-    public func close() { file = nil }
+    public func close() { source = nil }
 
     /// All rows of the named columns, in the order of the names; nil: all columns.
     public func read(columns names: [String]? = nil) throws -> Frame {
@@ -71,7 +71,7 @@ public final class ParquetFile: @unchecked Sendable {
     }
 
     private func read(groups: Range<Int>, columns names: [String]?) throws -> Frame {
-        guard let file else { throw ParquetError(.closed, "the file is closed", path: path) }
+        guard let source else { throw ParquetError(.closed, "the file is closed", path: path) }
         let chosen = try names.map { try $0.map(find) } ?? fileColumns
         var seen = Set<String>()
         for column in chosen where !seen.insert(column.info.name).inserted {
@@ -85,15 +85,14 @@ public final class ParquetFile: @unchecked Sendable {
         let pairs = try chosen.map { column in
             let name = column.info.name
             return try ParquetError.at(path: path, column: name) {
-                (name, try read(column, groups: groups, rows: rows, from: file.bytes, allowance))
+                (name, try read(column, groups: groups, rows: rows, from: source, allowance))
             }
         }
-        withExtendedLifetime(file) {}
         return try Frame(pairs, rowCount: rows)
     }
 
     private func read(
-        _ column: FileColumn, groups: Range<Int>, rows: Int, from bytes: UnsafeRawBufferPointer, _ allowance: Allowance
+        _ column: FileColumn, groups: Range<Int>, rows: Int, from source: ParquetSource, _ allowance: Allowance
     ) throws -> Column {
         guard let layout = column.layout else {
             throw ParquetError.unsupported("cannot be read: \(column.info.obstacle ?? "unknown type")")
@@ -109,7 +108,7 @@ public final class ParquetFile: @unchecked Sendable {
             }
             levels = sum
         }
-        let reader = try ColumnReader(file: bytes, layout: layout, rows: rows, levels: levels, allowance: allowance)
+        let reader = try ColumnReader(source: source, layout: layout, rows: rows, levels: levels, allowance: allowance)
         for index in groups {
             let group = footer.rowGroups[index]
             try ParquetError.at(rowGroup: index) {
@@ -133,6 +132,6 @@ public final class ParquetFile: @unchecked Sendable {
 }
 
 extension ParquetFile {
-    /// Memory the open file holds on to: the mapping is the system's, the footer ours.
+    /// Memory the open file holds on to: its footer.
     public var byteCount: Int { 1024 + columns.count * rowGroups.count * 256 }
 }

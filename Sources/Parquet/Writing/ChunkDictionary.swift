@@ -48,35 +48,35 @@ struct ChunkDictionary {
     /// False when after many values nearly each of them was new.
     private static func looksGood(entries: Int, values: Int) -> Bool { entries < values / 10 * 9 }
 
-    private static func fixed<T: DictionaryKey>(
+    private static func fixed<T: TableKey>(
         _ leaves: [ColumnSlice], width: Int, buffer: (ColumnSlice) -> Buffer<T>?, write: (inout [UInt8], T) -> Void
     ) throws -> ChunkDictionary? {
-        var table = KeyTable<T>()
+        let table = KeyTable<T>(capacity: 0)
         var indices: [UInt32] = []
         indices.reserveCapacity(leaves.reduce(0) { $0 + $1.rows.count })
         for leaf in leaves {
-            guard let values = buffer(leaf)?.pointer else { continue }
+            guard let values = buffer(leaf) else { continue }
             let validity = leaf.validity
             for row in leaf.rows where validity == nil || validity![row] == 1 {
-                indices.append(table.index(of: values[row]))
+                indices.append(UInt32(bitPattern: table.code(for: values.pointer[row])))
                 if indices.count % checkEvery == 0 {
                     try Interrupt.check()
-                    guard looksGood(entries: table.keys.count, values: indices.count),
-                        table.keys.count * width <= largestPage
+                    guard looksGood(entries: table.count, values: indices.count),
+                        table.count * width <= largestPage
                     else { return nil }
                 }
             }
         }
-        let entryBytes = table.keys.count * width
+        let entryBytes = table.count * width
         guard
             pays(
-                entries: table.keys.count, entryBytes: entryBytes, values: indices.count,
+                entries: table.count, entryBytes: entryBytes, values: indices.count,
                 plainBytes: indices.count * width)
         else { return nil }
         var page: [UInt8] = []
         page.reserveCapacity(entryBytes)
-        for key in table.keys { write(&page, key) }
-        return ChunkDictionary(page: page, entryCount: table.keys.count, indices: indices)
+        for code in 0..<table.count { write(&page, table[code]) }
+        return ChunkDictionary(page: page, entryCount: table.count, indices: indices)
     }
 
     private static func strings(_ leaves: [ColumnSlice]) throws -> ChunkDictionary? {
@@ -123,47 +123,6 @@ struct ChunkDictionary {
         page.reserveCapacity(entryBytes)
         for code in 0..<entries.count { page.append(byteArray: entries[bytesAt: code]) }
         return ChunkDictionary(page: page, entryCount: entries.count, indices: indices)
-    }
-}
-
-/// A value that a `KeyTable` can hold.
-protocol DictionaryKey: Equatable {
-    var mixed: UInt64 { get }
-}
-
-extension Int64: DictionaryKey {
-    var mixed: UInt64 { SplitMix64.mix(UInt64(bitPattern: self)) }
-}
-
-extension UUID: DictionaryKey {
-    var mixed: UInt64 { SplitMix64.mix(high ^ SplitMix64.mix(low)) }
-}
-
-/// Distinct keys in order of appearance; open addressing.
-struct KeyTable<Key: DictionaryKey> {
-    private(set) var keys: [Key] = []
-    /// Index + 1, 0 where free.
-    private var table = [UInt32](repeating: 0, count: 64)
-
-    mutating func index(of key: Key) -> UInt32 {
-        if (keys.count + 1) * 2 > table.count { grow() }
-        var slot = Int(truncatingIfNeeded: key.mixed) & (table.count - 1)
-        while table[slot] != 0 {
-            if keys[Int(table[slot]) - 1] == key { return table[slot] - 1 }
-            slot = (slot + 1) & (table.count - 1)
-        }
-        keys.append(key)
-        table[slot] = UInt32(keys.count)
-        return UInt32(keys.count - 1)
-    }
-
-    private mutating func grow() {
-        table = [UInt32](repeating: 0, count: table.count * 2)
-        for (index, key) in keys.enumerated() {
-            var slot = Int(truncatingIfNeeded: key.mixed) & (table.count - 1)
-            while table[slot] != 0 { slot = (slot + 1) & (table.count - 1) }
-            table[slot] = UInt32(index + 1)
-        }
     }
 }
 

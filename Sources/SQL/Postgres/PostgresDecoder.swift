@@ -267,9 +267,9 @@ struct PostgresFormatError: Error {
 
 /// Values of a type that is not known yet, as they came.
 final class RawValues: ColumnBuilder {
-    private var bytes = GrowingBuffer<UInt8>()
-    private var offsets = GrowingBuffer<Int>()
-    private var nulls: [Bool] = []
+    @exclusivity(unchecked) private var bytes = GrowingBuffer<UInt8>()
+    @exclusivity(unchecked) private var offsets = GrowingBuffer<Int>()
+    @exclusivity(unchecked) private var nulls: [Bool] = []
 
     var count: Int { nulls.count }
 

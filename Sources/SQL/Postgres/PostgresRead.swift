@@ -6,7 +6,9 @@ extension PostgresConnection {
     /// A whole table or SELECT through binary COPY: the rows go straight into columns, nothing else is held.
     func read(_ source: String, types wanted: TypeRequests) throws -> Frame {
         guard let copy = try copy(of: source) else { return try wanted.apply(to: Frame([])) }
-        try run(copy.statement, send: { tt_PQsendQuery($0, copy.statement.text) }) { try receive($0, $1, copy.result) }
+        try run(copy.statement, send: { PostgresSend.text($0, copy.statement.text) }) {
+            try receive($0, $1, copy.result)
+        }
         return try wanted.apply(to: copy.result.finish(nil))
     }
 
@@ -17,7 +19,7 @@ extension PostgresConnection {
             return Reading(frame: { empty })
         }
         let isInTransaction = isInTransaction
-        try start(copy.statement, send: { tt_PQsendQuery($0, copy.statement.text) })
+        try start(copy.statement, send: { PostgresSend.text($0, copy.statement.text) })
         let reading = try PostgresReading(self) {
             try self.collect(copy.statement) { try self.receive($0, $1, copy.result) }
             return try wanted.apply(to: copy.result.finish(nil))
@@ -38,7 +40,7 @@ extension PostgresConnection {
         let statement = try Statement("SELECT * FROM (\(select)) AS tt_source LIMIT 0", [], dialect: .postgresql)
         var fields: [PostgresResult.Field] = []
         try reportingSource(source, prefix: "SELECT * FROM (", isSelect: Identifier.isStatement(source)) {
-            try run(statement, send: { tt_PQsendQueryParams($0, statement.text, 0, nil, nil, nil, nil, 1) }) {
+            try run(statement, send: { PostgresSend.binary($0, statement.text) }) {
                 result, _ in
                 fields = try PostgresResult.fields(of: result, types)
             }
@@ -69,33 +71,9 @@ extension PostgresConnection {
 
     private func receive(_ answer: OpaquePointer, _ status: ExecStatusType, _ result: PostgresResult) throws {
         guard status == PGRES_COPY_OUT else { return }
-        // Rows come one a message; some hundred at a time are decoded faster. Messages hold whole rows in practice; the
-        // protocol does not promise it, so a rest is kept.
-        var waiting = GrowingBuffer<UInt8>(capacity: 1 << 14)
-        var headerSeen = false
-        func take() throws {
-            let bytes = UnsafeRawBufferPointer(start: waiting.pointer, count: waiting.count)
-            var start = 0
-            if !headerSeen {
-                guard bytes.count >= 19 else { return }
-                let header = "PGCOPY\n\u{FF}\r\n\0".unicodeScalars.map { UInt8($0.value) }
-                guard bytes.prefix(11).elementsEqual(header) else {
-                    throw SQLError("sql.query", "the server's COPY is not in binary form")
-                }
-                let extra = Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 15, as: UInt32.self)))
-                guard bytes.count >= 19 + extra else { return }
-                headerSeen = true
-                start = 19 + extra
-            }
-            let used = start + (try result.append(copy: UnsafeRawBufferPointer(rebasing: bytes[start...])))
-            waiting.pointer.update(from: waiting.pointer + used, count: waiting.count - used)
-            waiting.count -= used
-        }
-        while try copyData({
-            waiting.append($0.bindMemory(to: UInt8.self))
-            if waiting.count >= 1 << 13 { try take() }
-        }) {}
-        try take()
+        let messages = CopyMessages(result)
+        while try copyData({ try messages.add($0) }) {}
+        try messages.decode()
     }
 
     /// Errors of a statement that tt wrapped speak of the script's own text.
@@ -105,6 +83,40 @@ extension PostgresConnection {
         } catch let error as SQLError where error.detail("sqlstate") != nil {
             throw error.restated(for: source, droppingColumns: isSelect ? prefix.count : nil)
         }
+    }
+}
+
+/// The messages of a COPY: rows come one a message, and some hundred at a time are decoded faster. Messages hold whole rows
+/// in practice; the protocol does not promise it, so a rest is kept.
+private final class CopyMessages {
+    private let result: PostgresResult
+    @exclusivity(unchecked) private var waiting = GrowingBuffer<UInt8>(capacity: 1 << 14)
+    private var headerSeen = false
+
+    init(_ result: PostgresResult) { self.result = result }
+
+    func add(_ message: UnsafeRawBufferPointer) throws {
+        waiting.append(message.bindMemory(to: UInt8.self))
+        if waiting.count >= 1 << 13 { try decode() }
+    }
+
+    func decode() throws {
+        let bytes = UnsafeRawBufferPointer(start: waiting.pointer, count: waiting.count)
+        var start = 0
+        if !headerSeen {
+            guard bytes.count >= 19 else { return }
+            let header = "PGCOPY\n\u{FF}\r\n\0".unicodeScalars.map { UInt8($0.value) }
+            guard bytes.prefix(11).elementsEqual(header) else {
+                throw SQLError("sql.query", "the server's COPY is not in binary form")
+            }
+            let extra = Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 15, as: UInt32.self)))
+            guard bytes.count >= 19 + extra else { return }
+            headerSeen = true
+            start = 19 + extra
+        }
+        let used = start + (try result.append(copy: UnsafeRawBufferPointer(rebasing: bytes[start...])))
+        waiting.pointer.update(from: waiting.pointer + used, count: waiting.count - used)
+        waiting.count -= used
     }
 }
 

@@ -200,7 +200,7 @@ extension PostgresConnection {
             statement,
             send: {
                 parameters.isEmpty
-                    ? tt_PQsendQuery($0, statement.text) : values.send($0, statement.text, binaryResults: true)
+                    ? PostgresSend.text($0, statement.text) : values.send($0, statement.text, binaryResults: true)
             }
         ) { result, status in
             try refuseCopy(status)
@@ -269,6 +269,7 @@ extension PostgresConnection {
                 bytes.withUnsafeBytes { bytes in
                     let start = bytes.baseAddress!.assumingMemoryBound(to: CChar.self)
                     let values: [UnsafePointer<CChar>?] = offsets.map { $0.map { start + $0 } }
+                    StatementTrace.note(sql)
                     return tt_PQsendQueryParams(
                         connection, sql, Int32(values.count), types, values, lengths, formats, 1)
                 }

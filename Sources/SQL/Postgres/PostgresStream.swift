@@ -90,7 +90,7 @@ final class PostgresStream: ChunkSource {
         try connection.run(
             nil,
             send: {
-                let sent = tt_PQsendQueryParams($0, fetch, 0, nil, nil, nil, nil, 1)
+                let sent = PostgresSend.binary($0, fetch)
                 return sent == 1 ? tt_PQsetSingleRowMode($0) : sent
             }
         ) { result, _ in

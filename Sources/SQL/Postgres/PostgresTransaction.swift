@@ -17,7 +17,7 @@ extension PostgresConnection {
 
     func commit() throws {
         var tag = ""
-        try run(nil, send: { tt_PQsendQuery($0, "COMMIT") }) { result, _ in
+        try run(nil, send: { PostgresSend.text($0, "COMMIT") }) { result, _ in
             tag = String(cString: tt_PQcmdStatus(result))
         }
         // The server answers so, and not with an error, when a statement failed and the script went on regardless.

@@ -156,7 +156,7 @@ extension PostgresConnection {
 
     /// Runs one or more statements of tt's own.
     func command(_ sql: String, uninterruptible: Bool = false) throws {
-        try run(nil, uninterruptible: uninterruptible, send: { tt_PQsendQuery($0, sql) }) { _, _ in }
+        try run(nil, uninterruptible: uninterruptible, send: { PostgresSend.text($0, sql) }) { _, _ in }
     }
 }
 
@@ -181,9 +181,25 @@ final class PostgresValues {
 
     /// Types are left to the server, which infers them from where each placeholder stands.
     func send(_ connection: OpaquePointer, _ sql: String, binaryResults: Bool) -> Int32 {
-        texts.map { UnsafePointer($0) }.withUnsafeBufferPointer {
+        StatementTrace.note(sql)
+        return texts.map { UnsafePointer($0) }.withUnsafeBufferPointer {
             tt_PQsendQueryParams(
                 connection, sql, Int32($0.count), nil, $0.baseAddress, nil, nil, binaryResults ? 1 : 0)
         }
+    }
+}
+
+/// Sends statements without values.
+enum PostgresSend {
+    /// One or more statements, answered in text.
+    static func text(_ connection: OpaquePointer, _ sql: String) -> Int32 {
+        StatementTrace.note(sql)
+        return tt_PQsendQuery(connection, sql)
+    }
+
+    /// One statement, answered in binary.
+    static func binary(_ connection: OpaquePointer, _ sql: String) -> Int32 {
+        StatementTrace.note(sql)
+        return tt_PQsendQueryParams(connection, sql, 0, nil, nil, nil, nil, 1)
     }
 }

@@ -58,7 +58,7 @@ extension PostgresConnection {
             try PostgresEncoder(column.1, into: target, name: column.0)
         }
         let sql = "COPY \(target) FROM STDIN (FORMAT binary)"
-        try run(Statement(sql, [], dialect: .postgresql), send: { tt_PQsendQuery($0, sql) }) { _, status in
+        try run(Statement(sql, [], dialect: .postgresql), send: { PostgresSend.text($0, sql) }) { _, status in
             guard status == PGRES_COPY_IN else { return }
             var writer = ByteWriter()
             writer.bytes.reserveCapacity(1 << 17)

@@ -47,6 +47,7 @@ final class SQLiteStatement {
                 "several statements at once go through exec, without values: \(Place.excerpt(statement.source))")
         }
         try bind()
+        StatementTrace.note(String(cString: sqlite3_sql(pointer)))
     }
 
     deinit { sqlite3_finalize(pointer) }

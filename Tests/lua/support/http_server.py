@@ -1,6 +1,7 @@
-"""A web server for http_test.lua, on the standard library alone. Prints its port, and ends when nobody reads that pipe.
+"""A web server for http_test.lua and json_suite_test.lua, on the standard library alone. Prints its port, and ends when nobody reads that pipe.
 
     /echo            the request as JSON
+    /mirror          the request's body as it came
     /status/N        an answer of that status
     /flaky/N/NAME    503 for the first N requests of this path, then 200
     /busy            503 that asks to come back in a minute
@@ -51,6 +52,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         parts = path.strip("/").split("/")
         if parts[0] == "status":
             self.answer(int(parts[1]), b"status " + parts[1].encode())
+        elif parts[0] == "mirror":
+            self.answer(200, body, Content_Type="application/json")
         elif parts[0] == "flaky":
             with lock:
                 counts[path] = counts.get(path, 0) + 1

@@ -7,7 +7,7 @@ function shell.quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 --- Words as the shell takes them.
 function shell.words(...)
     local words = { ... }
-    for index, word in ipairs(words) do words[index] = shell.quote(word) end
+    for index, word in ipairs(words) do words[index] = shell.quote(tostring(word)) end
     return table.concat(words, " ")
 end
 

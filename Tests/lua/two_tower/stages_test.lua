@@ -260,20 +260,6 @@ t.test("files of another model do not make a bundle", function()
     broken("symbolic link", function(copy) os.execute(("ln -s /etc/passwd %s/more.txt"):format(quote(copy))) end)
 end)
 
-t.test("an interrupt while a bundle is checked is no damage", function()
-    local folder = t.tmpdir()
-    local function interrupted(owner, name, call, ...)
-        local real = owner[name]
-        owner[name] = function() tt.error("interrupted", "interrupted") end
-        local ok, raised = pcall(call, ...)
-        owner[name] = real
-        t.equal({ ok, raised.code }, { false, "interrupted" })
-    end
-    for _, name in ipairs(ARTIFACTS) do fs.copy(shared .. "/artifacts/" .. name, folder .. "/" .. name) end
-    interrupted(json, "read", require("two_tower.bundle.consistency").check, folder, require("two_tower.features"))
-    interrupted(string, "byte", require("two_tower.bundle.onnx_properties").read, folder .. "/user_tower.onnx")
-end)
-
 t.test("a checkpoint decides over dimensions, a contradicting configuration is refused", function()
     local folder = t.tmpdir()
     fs.copy(shared .. "/checkpoints/latest.pt", folder .. "/latest.pt")

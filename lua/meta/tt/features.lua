@@ -1,39 +1,39 @@
 ---@meta tt.features
 
--- From frames to what a model is fed: vocabularies, scalers, bags of tokens, and the store that keeps the features of
--- many entities. Row numbers count from 1. Everything is computed in float64 and rounded to float32 once.
+-- From frames to model inputs: vocabularies, scalers, bags of tokens, and the store that holds the features of many
+-- entities. Row numbers count from 1. Everything is computed in float64 and rounded to float32 once.
 
 ---@class tt.features
 local features = {}
 
 ---@class tt.features.VocabularyOptions
----@field min_count? integer tokens of fewer entities are left out (default: 1)
----@field max_size? integer how many tokens are kept; 0 keeps all (default: 0)
+---@field min_count? integer drops tokens of fewer entities (default: 1)
+---@field max_size? integer number of tokens to keep; 0 keeps all (default: 0)
 
 ---@class tt.features.Bag
----@field owners tt.Column uuid, int64 or string: whose token it is, row by row; ids not in the store are left out
----@field tokens tt.Column string, or list<string>: a repeated token counts again
----@field held? tt.Column what each owner holds, row by row: then an owner has all tokens of what it holds, and `tokens`
----  go with `token_owners`. It gives what a join of both would, without making it.
----@field token_owners? tt.Column of the type of `held`: whose token it is
+---@field owners tt.Column uuid, int64 or string: the owner of each row; ids not in the store are left out
+---@field tokens tt.Column string, or list<string>: repeated tokens count each time
+---@field held? tt.Column the item that each owner holds: an owner then has all tokens of its items, and `tokens` belong
+---  to `token_owners`. Equals a join of both, without materialising it.
+---@field token_owners? tt.Column of the type of `held`: the item of each token
 ---@field vocabulary tt.Vocabulary
 
 ---@class tt.features.StoreOptions
 ---@field ids tt.Column n distinct ids: uuid, int64 or string, no nulls
 ---@field numbers tt.Frame n rows of numeric columns, no nulls
----@field scaler? tt.Scaler standardises the columns it names; others go in as they are
+---@field scaler? tt.Scaler standardises the columns it names; the others are unchanged
 ---@field bags? tt.features.Bag[] one sparse part each
 
 ---@class tt.features.SampleOptions
----@field wanted tt.Column int64: how many items to draw for each group
----@field taken tt.Taken what the groups have, and how many items there are
----@field before_groups? tt.Column|tt.Indices with `before_items` pairs to put before those that are drawn
+---@field wanted tt.Column int64: number of items to draw for each group
+---@field taken tt.Taken the items that the groups have, and the number of items
+---@field before_groups? tt.Column|tt.Indices with `before_items`, pairs to put before those drawn
 ---@field before_items? tt.Column|tt.Indices likewise
 ---@field seed? integer (default: 0)
----@field stream? integer separates several draws of one seed (default: 0)
+---@field stream? integer separates draws of one seed (default: 0)
 
---- Collects the tokens of many entities: each counts once per entity, the frequent ones are kept, ordered by how many
---- entities have them and then by code point.
+--- Collects the most frequent tokens of many entities. A token counts once per entity; tokens are ordered by descending
+--- count and then by code point.
 ---
 --- Raises `features.type` for other column types, `features.length` when the columns differ in length.
 ---
@@ -62,8 +62,8 @@ function features.fit_vocabulary(owners, tokens, opts) end
 ---@return tt.Vocabulary
 function features.vocabulary(tokens) end
 
---- Fits mean and population standard deviation of every column. A deviation of next to nothing (1e-9 of the mean, at
---- least 1e-9) is stored as 1.
+--- Fits mean and population standard deviation of every column. A negligible deviation (1e-9 of the mean, at least
+--- 1e-9) is stored as 1.
 ---
 --- Raises `features.not_finite` for nulls, NaN and infinities, `features.type` for columns that are not numeric.
 ---
@@ -75,7 +75,7 @@ function features.vocabulary(tokens) end
 ---@return tt.Scaler
 function features.fit_scaler(frame) end
 
---- Makes a scaler of figures that were fitted before.
+--- Makes a scaler from means and scales that were fitted before.
 ---
 --- Raises `features.range` for a mean or scale that is not finite or a scale that is not positive.
 ---
@@ -89,8 +89,8 @@ function features.fit_scaler(frame) end
 ---@return tt.Scaler
 function features.scaler(names, mean, scale) end
 
---- Builds the features of n entities: the numbers, standardised, as one dense matrix, and one sparse matrix per bag
---- with the counts of its tokens divided by their L2 norm.
+--- Builds the features of n entities: one dense matrix of standardised numbers, and one sparse matrix per bag with
+--- L2-normalised token counts.
 ---
 --- Raises `features.not_finite` naming feature and id, `features.duplicate_id`, `features.null_id`.
 ---
@@ -108,7 +108,7 @@ function features.scaler(names, mean, scale) end
 ---@return tt.FeatureStore
 function features.store(opts) end
 
---- Builds a table from ids to rows.
+--- Builds an index from ids to rows.
 ---
 --- ```lua
 --- local ids = tt.frame.from_table({ { id = "a" }, { id = "b" } }).id
@@ -118,7 +118,7 @@ function features.store(opts) end
 ---@return tt.RowIndex
 function features.row_index(ids) end
 
---- Makes indices of a column of row numbers, or of several indices, one after the other.
+--- Makes indices from a column of row numbers, or concatenates several indices.
 ---
 --- Raises `features.range` for nulls and numbers below 1.
 ---
@@ -131,8 +131,8 @@ function features.row_index(ids) end
 ---@return tt.Indices
 function features.indices(rows) end
 
---- Makes a tensor of a column or frame: [n] of a numeric column, [n, d] of a column of lists that all hold d numbers,
---- and [n, d] of a frame of d numeric columns.
+--- Makes a tensor from a column or frame: [n] from a numeric column, [n, d] from a column of lists of d numbers or a
+--- frame of d numeric columns.
 ---
 --- Raises `features.not_finite` for nulls, NaN and infinities, `features.length` for lists of different lengths.
 ---
@@ -141,11 +141,11 @@ function features.indices(rows) end
 --- assert(tt.features.to_tensor(frame):shape()[2] == 2)
 --- ```
 ---@param values tt.Column|tt.Frame
----@param opts? { rows?: integer } of a column of numbers: zeros follow up to so many
+---@param opts? { rows?: integer } pads a column of numbers with zeros to so many rows
 ---@return tt.Tensor
 function features.to_tensor(values, opts) end
 
---- Makes a column of a tensor: float32 of [n], list<float32> of [n, d]. Indices of any shape become int64, all
+--- Makes a column from a tensor: float32 from [n], list<float32> from [n, d]. Indices of any shape become int64, all
 --- positions in order, null where there is none.
 ---
 --- ```lua
@@ -156,20 +156,22 @@ function features.to_tensor(values, opts) end
 ---@return tt.Column
 function features.to_column(values) end
 
---- Notes which items each group has.
+--- Records which items each group has.
 ---
 --- ```lua
 --- local pairs_ = tt.frame.from_table({ { group = 1, item = 1 }, { group = 1, item = 2 } })
 --- assert(#tt.features.taken(pairs_.group, pairs_.item, { groups = 2, population = 3 }) == 2)
 --- ```
----@param groups tt.Column|tt.Indices int64 column or indices; null for a pair that does not count
+---
+--- Raises `features.range` for a group or item out of range, `features.length`, `memory`.
+---@param groups tt.Column|tt.Indices int64 column or indices; pairs with null are ignored
 ---@param items tt.Column|tt.Indices of the same length
----@param opts { groups: integer, population: integer } how many groups and items there are
+---@param opts { groups: integer, population: integer } the numbers of groups and items, 2147483647 at most
 ---@return tt.Taken
 function features.taken(groups, items, opts) end
 
---- Draws, for each group, distinct items that the group does not have: uniform, without replacement; all that are left
---- when there are fewer than wanted.
+--- Draws, for each group, items that the group does not have, uniformly without replacement; all of them if there are
+--- fewer than `wanted`.
 ---
 --- ```lua
 --- local wanted = tt.frame.from_table({ { n = 1 }, { n = 5 } }).n
@@ -178,13 +180,15 @@ function features.taken(groups, items, opts) end
 --- local groups, items = tt.features.sample_without({ wanted = wanted, taken = taken, seed = 1 })
 --- assert(#groups == 4 and items:to_table()[1] == 3)
 --- ```
+---
+--- Raises `features.range` for a negative count, `features.length`, `memory`, `interrupted`.
 ---@param opts tt.features.SampleOptions
----@return tt.Indices groups of the items drawn, ascending
+---@return tt.Indices groups of the drawn items, ascending
 ---@return tt.Indices items ascending in each group
 function features.sample_without(opts) end
 
 --- Marks the first trunc(n * fraction) rows in ascending order of the SHA-256 of `<prefix>:<key 1>:<key 2>…`: a split
---- that depends on the keys alone, not on the order of the rows.
+--- that depends on the keys alone, not on row order.
 ---
 --- ```lua
 --- local frame = tt.frame.from_table({ { id = 1 }, { id = 2 }, { id = 3 }, { id = 4 } })
@@ -194,11 +198,11 @@ function features.sample_without(opts) end
 ---@param prefix string
 ---@param keys tt.Column[] uuid, int64 or string, no nulls
 ---@param fraction number 0..1
----@param opts? { among?: tt.Column } bool: only rows where it is true are split, and n is their number (default: all)
+---@param opts? { among?: tt.Column } bool: splits only the n rows where it is true (default: all)
 ---@return tt.Column marked bool
 function features.digest_split(prefix, keys, fraction, opts) end
 
---- Computes the area under the ROC curve: the chance that a row labelled 1 scores above one labelled 0, ties counting
+--- Computes the area under the ROC curve: the probability that a row labelled 1 scores above one labelled 0; ties count
 --- half.
 ---
 --- ```lua
@@ -222,7 +226,7 @@ local Vocabulary = {}
 ---@return string[]
 function Vocabulary:tokens() end
 
---- Gives the place of a token.
+--- Returns the index of a token.
 ---
 --- ```lua
 --- assert(tt.features.vocabulary({ "a" }):index("x") == nil)
@@ -258,7 +262,7 @@ function Scaler:mean() end
 ---@return number[]
 function Scaler:scale() end
 
---- Standardises the columns it names, as float64; other columns stay.
+--- Standardises the columns it names, as float64; other columns are unchanged.
 ---
 --- ```lua
 --- local scaled = tt.features.scaler({ "x" }, { 1 }, { 2 }):transform(tt.frame.from_table({ { x = 5 } }))
@@ -282,7 +286,7 @@ local FeatureStore = {}
 ---@return string[]
 function FeatureStore:names() end
 
---- Gives the matrix that the first layer of a network reads: the dense columns, then each bag.
+--- Returns the input matrix of a network: the dense columns, then each bag.
 ---
 --- ```lua
 --- local frame = tt.frame.from_table({ { id = 1, x = 2.0 } })
@@ -292,7 +296,7 @@ function FeatureStore:names() end
 ---@return tt.FeatureMatrix
 function FeatureStore:matrix() end
 
---- Gives the number of columns, bags included.
+--- Returns the number of columns, bags included.
 ---
 --- ```lua
 --- local frame = tt.frame.from_table({ { id = 1, x = 2.0 } })
@@ -315,7 +319,7 @@ function FeatureStore:width() end
 ---@return tt.Indices
 function FeatureStore:indices(ids) end
 
---- The items that groups have; its length is the number of groups.
+--- The items of each group; its length is the number of groups.
 ---@class tt.Taken
 ---@operator len: integer
 local Taken = {}

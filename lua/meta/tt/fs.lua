@@ -26,7 +26,7 @@ local FileLock = {}
 --- assert(tt.fs.read("a.txt") == "abc")
 --- ```
 ---
---- Raises `fs.not_found`, `fs.denied`, `fs.failed`.
+--- Raises `fs.not_found`, `fs.denied`, `fs.failed`, `memory`.
 ---@param path string
 ---@return string bytes
 function fs.read(path) end

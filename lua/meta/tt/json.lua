@@ -33,8 +33,9 @@ json.null = nil
 ---@return string text
 function json.encode(value, opts) end
 
---- Reads one JSON text. Numbers without point and exponent are integers, exactly; null inside is `json.null`, a lone
---- null is nil.
+--- Reads one JSON text, as strictly as RFC 8259 says. Numbers without point and exponent are integers, exactly, others
+--- floats, correctly rounded; null inside is `json.null`, a lone null is nil. Names that repeat, which the RFC leaves
+--- to the reader, are refused; names are compared by their text, escapes undone.
 ---
 --- ```lua
 --- local value = tt.json.decode('{"z": [1, 2.0], "a": null}')
@@ -46,7 +47,7 @@ function json.encode(value, opts) end
 --- ```
 ---
 --- Raises `json.syntax`, `json.utf8`, `json.number` (outside of 64 bits), `json.duplicate_key`, `json.depth` (2048),
---- with `details.line` and `details.column`.
+--- with `details.line` and `details.column`, where the fault begins.
 ---@param text string
 ---@return any value
 function json.decode(text) end

@@ -1,15 +1,15 @@
 ---@meta tt.nn
 
---- Layers, losses, and modules run side by side. A module is called with a tensor (…, in) or, if it starts with a
---- sparse layer, with rows of a feature matrix. A plain Lua function of tensors does as well wherever no `tt.Module` is
---- asked for; its parameters come from `parameter`.
+--- Layers, losses, and modules that run in parallel. A module is called with a tensor (…, in) or, if it starts with a
+--- sparse layer, with rows of a feature matrix. Where no `tt.Module` is required, a plain Lua function of tensors will
+--- do; make its parameters by `parameter`.
 ---@class tt.nn
 local nn = {}
 
 ---@class tt.nn.LayerOptions
 ---@field bias? boolean add a bias, default true
----@field seed? integer of the first numbers, default 0
----@field name? string tells streams of one seed apart, default `module1`, `module2`, … in the order layers are made
+---@field seed? integer of the initial parameters, default 0
+---@field name? string separates streams of one seed, default `module1`, `module2`, … in the order layers are made
 
 --- Makes a layer x · weightᵀ + bias. Weight (outputs, inputs) and bias (outputs) start uniform in ±1/√inputs.
 ---
@@ -25,9 +25,9 @@ local nn = {}
 ---@return tt.Module
 function nn.linear(inputs, outputs, opts) end
 
---- Makes a linear layer for rows that are mostly zero: it sums the weights of the columns that occur, and so does its
---- gradient. It takes rows of a feature matrix or a dense tensor. `parameters` gives its weight as (inputs, outputs),
---- `state_dict` as (outputs, inputs).
+--- Makes a linear layer for sparse rows: it and its gradient touch only the weights of nonzero columns. It takes rows
+--- of a feature matrix or a dense tensor. `parameters` gives its weight as (inputs, outputs), `state_dict` as (outputs,
+--- inputs).
 ---
 ---```lua
 ---local matrix = tt.tensor.feature_matrix {dense = tt.tensor.ones {4, 2}}
@@ -58,8 +58,8 @@ function nn.relu() end
 ---@return tt.Module
 function nn.normalize() end
 
---- Makes a layer that, in training mode, sets elements to 0 with a probability and divides the others by the rest of
---- it. Which elements is a function of seed, name, the number of the call, and the place: not of threads.
+--- Makes a layer that, in training mode, sets elements to 0 with probability p and divides the others by 1 - p. The
+--- mask is a function of seed, name, the number of the call and the element's index, not of threads.
 ---
 ---```lua
 ---local drop = tt.nn.dropout(0.5, {seed = 1})
@@ -75,10 +75,10 @@ function nn.dropout(probability, opts) end
 
 ---@class tt.nn.InitOptions
 ---@field seed? integer default 0
----@field name? string where the module stands, as `user_tower`, default ""; one seed and full name give one parameter
+---@field name? string of the module, such as `user_tower`, default ""; seed and full name determine each parameter
 
---- Makes a module that runs layers one after the other. Parameters are named by position from 0, as PyTorch's are:
---- `0.weight`, `3.bias`. A linear layer, relu and dropout in a row run as one pass.
+--- Makes a module that runs layers one after the other. Parameters are named by position from 0, as in PyTorch:
+--- `0.weight`, `3.bias`. A linear layer, relu and dropout in a row run fused, in one pass.
 ---
 ---```lua
 ---local nn = tt.nn
@@ -87,13 +87,13 @@ function nn.dropout(probability, opts) end
 ---assert(tower:state_dict()["3.weight"]:size(1) == 4)
 ---```
 ---
---- Raises `nn.value` without layers.
+--- Raises `nn.value` without layers, with more than 100,000, and when nested more than 200 deep.
 ---@param layers tt.Module[]
----@param opts? tt.nn.InitOptions draws all parameters anew, as `init` does
+---@param opts? tt.nn.InitOptions reinitialises all parameters, as `init` does
 ---@return tt.Module
 function nn.sequential(layers, opts) end
 
---- Makes a parameter of its own: a copy of a tensor, or of a number, that collects a gradient.
+--- Makes a standalone parameter: a copy of a tensor or a number that collects a gradient.
 ---
 ---```lua
 ---local bias = tt.nn.parameter(-1.5)
@@ -103,8 +103,8 @@ function nn.sequential(layers, opts) end
 ---@return tt.Tensor
 function nn.parameter(value) end
 
---- Runs modules on one input each, every one on its own thread, forwards and later backwards. The results are equal to
---- running them one after the other.
+--- Runs modules on one input each, every one on its own thread, in the forward and backward pass. The results equal
+--- those of running them one after the other.
 ---
 ---```lua
 ---local nn, tensor = tt.nn, tt.tensor
@@ -130,18 +130,18 @@ function nn.parallel(modules, inputs) end
 --- Raises what the module raises, `interrupted`.
 ---@param module tt.Module
 ---@param rows tt.FeatureMatrix|tt.Rows|tt.Tensor n rows
----@param opts? {block?: integer} block: rows at a time, default 4096
+---@param opts? {block?: integer} block: rows at a time, 1 to 2147483647, default 4096
 ---@return tt.Tensor embedding (n, e)
 function nn.embed(module, rows, opts) end
 
 ---@class tt.nn.TopkOptions
----@field exclude? {queries: tt.Indices|integer[], items: tt.Indices|integer[]} pairs to leave out, in any order: the
----  first query and the first item are a pair, and so on
+---@field exclude? {queries: tt.Indices|integer[], items: tt.Indices|integer[]} pairs to leave out, in any order: query
+---  i with item i
 
---- Finds for each query the `k` items with the greatest dot products, descending, equals in order of place. Exact, over
---- all items, in blocks on several threads: beside the result it takes half a megabyte a thread. A score depends on its
---- query and its item alone. No gradients. Where `exclude` leaves a query fewer than `k` items, the rest of
---- its row has the score -inf and the place 0.
+--- Finds for each query the `k` items with the greatest dot products, descending, ties by position. The search is
+--- exact, in tiles on several threads: it needs half a megabyte per thread beside the result. A score depends on its
+--- query and its item alone. No gradients. Where `exclude` leaves fewer than `k` items, the row is padded with score
+--- -inf and position 0.
 ---
 ---```lua
 ---local items = tt.tensor.randn({50, 8}):normalize()
@@ -160,7 +160,7 @@ function nn.embed(module, rows, opts) end
 ---@return tt.Indices places (n, k), rows of `items`
 function nn.topk(queries, items, k, opts) end
 
---- Computes the cosine of each row with the same row of another tensor: (…, d) and (…, d) to (…).
+--- Computes the cosine similarity of each row with the same row of another tensor: (…, d) and (…, d) to (…).
 ---
 ---```lua
 ---local a = tt.tensor.from_table {{1, 0}, {1, 1}}
@@ -173,26 +173,26 @@ function nn.topk(queries, items, k, opts) end
 ---@return tt.Tensor
 function nn.cosine(a, b) end
 
---- Computes the mean binary cross-entropy of logits: the mean of log(1 + e^x) - x · label, stable for any x.
+--- Computes the mean binary cross-entropy of logits: the mean of log(1 + e^x) - x · label, numerically stable.
 ---
 ---```lua
 ---local loss = tt.nn.bce_with_logits(tt.tensor.zeros {4}, tt.tensor.ones {4})
 ---assert(math.abs(loss:item() - math.log(2)) < 1e-6)
 ---```
 ---
---- Raises `tensor.shape` when shapes differ or there is nothing.
+--- Raises `tensor.shape` when shapes differ or there are no elements.
 ---@param logits tt.Tensor any shape
 ---@param labels tt.Tensor the same shape, 0 to 1
 ---@return tt.Tensor loss scalar
 function nn.bce_with_logits(logits, labels) end
 
---- Computes the mean squared difference.
+--- Computes the mean squared error.
 ---
 ---```lua
 ---assert(tt.nn.mse(tt.tensor.zeros {4}, tt.tensor.full(4, 3)):item() == 9)
 ---```
 ---
---- Raises `tensor.shape` when shapes differ or there is nothing.
+--- Raises `tensor.shape` when shapes differ or there are no elements.
 ---@param values tt.Tensor any shape
 ---@param targets tt.Tensor the same shape
 ---@return tt.Tensor loss scalar
@@ -205,13 +205,13 @@ function nn.mse(values, targets) end
 ---assert(math.abs(loss:item() - math.log(4)) < 1e-6)
 ---```
 ---
---- Raises `tensor.shape`, `tensor.value` for a label outside.
+--- Raises `tensor.shape`, `tensor.value` for a label out of range.
 ---@param logits tt.Tensor (n, c)
 ---@param labels tt.Indices|integer[] n numbers from 1 to c
 ---@return tt.Tensor loss scalar
 function nn.cross_entropy(logits, labels) end
 
---- A layer, or layers within layers. `module(x)` is `module:forward(x)`. New modules are in training mode.
+--- A layer, or a nested set of layers. `module(x)` is `module:forward(x)`. New modules are in training mode.
 ---@class tt.Module
 ---@overload fun(x: tt.Tensor|tt.Rows): tt.Tensor
 local Module = {}
@@ -235,19 +235,19 @@ function Module:forward(x) end
 ---@return tt.Tensor[]
 function Module:parameters() end
 
---- Returns copies of all parameters by PyTorch's names, weights as (outputs, inputs). The metatable's `__order` lists
---- the names in order.
+--- Returns copies of all parameters under PyTorch's names, weights as (outputs, inputs). The metatable's `__order`
+--- lists the names in order.
 ---
 ---```lua
 ---local state = tt.nn.sequential({tt.nn.linear(3, 2)}):state_dict("user_tower.")
 ---assert(state["user_tower.0.weight"]:size(2) == 3)
 ---```
----@param prefix? string goes before every name, default ""
+---@param prefix? string of every name, default ""
 ---@return table<string, tt.Tensor>
 function Module:state_dict(prefix) end
 
 --- Overwrites all parameters, and returns the module. Names and shapes must be exactly those of `state_dict`; otherwise
---- nothing is changed.
+--- nothing changes.
 ---
 ---```lua
 ---local a, b = tt.nn.linear(3, 2), tt.nn.linear(3, 2)
@@ -262,7 +262,7 @@ function Module:state_dict(prefix) end
 ---@return tt.Module self
 function Module:load_state_dict(state, prefix) end
 
---- Switches to training mode, in which dropout works, or back; and returns the module.
+--- Switches to training mode, in which dropout is active, or back, and returns the module.
 ---
 ---```lua
 ---assert(tt.nn.dropout(0.5):eval():train():is_training())
@@ -287,8 +287,8 @@ function Module:eval() end
 ---@return boolean
 function Module:is_training() end
 
---- Draws all parameters anew and starts dropout over, and returns the module. Each parameter has a stream of its own,
---- from the seed and its full name, so that its numbers depend on nothing else.
+--- Reinitialises all parameters, restarts dropout, and returns the module. Each parameter has its own random stream,
+--- from the seed and its full name, so its values depend on nothing else.
 ---
 ---```lua
 ---local a = tt.nn.linear(3, 2):init {seed = 1, name = "x"}

@@ -89,13 +89,14 @@ function parquet.writer(path, opts) end
 --- ```
 ---
 --- Raises `parquet.out_of_spec`, `parquet.unsupported`, `parquet.bad_parameter` (no such column),
---- `parquet.would_allocate_too_much`, `fs.not_found`, `fs.denied`, `fs.failed`.
+--- `parquet.would_allocate_too_much`, `memory`, `fs.not_found`, `fs.denied`, `fs.failed`, `fs.changed` when the file
+--- becomes shorter meanwhile.
 ---@param path string
 ---@param opts? tt.parquet.ReadOptions
 ---@return tt.Frame
 function parquet.read(path, opts) end
 
---- Opens a file and reads its footer; rows are read when they are asked for.
+--- Opens a file and reads its footer; rows are read when they are asked for, from the file as it is then.
 ---
 --- ```lua
 --- tt.parquet.write("a.parquet", tt.frame.from_table({ { id = 1 }, { id = 2 }, { id = 3 } }), { row_group_rows = 2 })

@@ -1,7 +1,7 @@
 ---@meta tt.random
 
 -- Columns of random numbers, millions of rows at a time. The same calls in the same order on the same seed give
--- the same columns.
+-- the same columns. Counts are 0 to 2147483646; what there is no memory for raises `memory`.
 
 ---@class tt.random
 local random = {}

@@ -37,6 +37,19 @@ sql.null = nil
 ---@return tt.Database
 function sql.open(dsn, opts) end
 
+--- Notes the statements that connections run from now on, until it is closed: those of scripts and those that tt makes
+--- of its methods, as they are sent. Values that are bound are not in them. Tests assert the SQL of a stage by it.
+---
+--- ```lua
+--- local db <close> = tt.sql.open("sqlite::memory:")
+--- local trace <close> = tt.sql.trace()
+--- db:query("SELECT ? AS x", { 42 })
+--- local statements = trace:statements()
+--- assert(#statements == 1 and statements[1] == "SELECT ?1 AS x")
+--- ```
+---@return tt.StatementTrace
+function sql.trace() end
+
 --- Quotes a name for a statement; several parts give a qualified name. Values never need it: they are bound.
 ---
 --- ```lua
@@ -54,7 +67,7 @@ function sql.identifier(name, ...) end
 ---@alias tt.sql.Value nil|boolean|integer|number|string|tt.Column|any[]
 
 ---@class tt.sql.ReadOptions
----@field types? table<string, string> column types by name, in place of the natural ones; a list type reads JSON text
+---@field types? table<string, string> column types by name; a list type reads JSON text as `frame.from_json` does
 
 ---@class tt.sql.ChunkOptions: tt.sql.ReadOptions
 ---@field rows? integer most rows of a frame; default 65536
@@ -336,5 +349,27 @@ function Reading:frame() end
 --- assert(not pcall(reading.frame, reading))
 --- ```
 function Reading:close() end
+
+--- Statements that ran. Made by `tt.sql.trace`.
+---@class tt.StatementTrace
+local StatementTrace = {}
+
+--- The statements since the trace began, or since this was called last, in the order they were sent; at most the last
+--- 10,000.
+---
+--- ```lua
+--- local trace <close> = tt.sql.trace()
+--- assert(#trace:statements() == 0)
+--- ```
+---@return string[]
+function StatementTrace:statements() end
+
+--- Ends the trace. Closing twice is harmless.
+---
+--- ```lua
+--- local trace = tt.sql.trace()
+--- trace:close()
+--- ```
+function StatementTrace:close() end
 
 return sql

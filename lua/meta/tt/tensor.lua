@@ -1,12 +1,12 @@
 ---@meta tt.tensor
 
---- Float32 tensors, row-major, with gradients. Operations make new tensors and follow NumPy's rules for stretching
---- shapes. Positions and dimensions count from 1; a dimension of -1 is the last.
+--- Float32 tensors, row-major, with gradients. Operations make new tensors and broadcast shapes as NumPy does.
+--- Positions and dimensions count from 1; a dimension of -1 is the last.
 ---
---- Loops over numbers are there for several processors. `TT_KERNELS`, read at the start, asks for `avx512`, `avx2` or
---- `portable` in place of the best this processor has. All of them give the same bits: a sum of products is one chain
---- of multiply-adds, each rounded once, in ascending order of the inner dimension, and other sums have a fixed order.
---- So a row of a result depends on the rows it is made of alone, not on those beside it, on threads or on blocks.
+--- Kernels are compiled for several instruction sets. `TT_KERNELS`, read at start-up, selects `avx512`, `avx2` or
+--- `portable` instead of the best that the processor supports. All give the same bits: an element of a product is one
+--- chain of fused multiply-adds in ascending order of the inner dimension, and other sums have a fixed order too. So a
+--- row of a result depends only on the rows it is computed from, not on its neighbours, threads or blocks.
 ---@class tt.tensor
 local tensor = {}
 
@@ -18,7 +18,7 @@ local tensor = {}
 ---assert(tt.tensor.zeros({2, 3}):size() == 6)
 ---```
 ---
---- Raises `tensor.shape` for sizes that are negative or too large.
+--- Raises `tensor.shape` for negative sizes, `memory` for more elements than there is memory for.
 ---@param shape tt.Shape
 ---@return tt.Tensor
 function tensor.zeros(shape) end
@@ -46,14 +46,14 @@ function tensor.ones(shape) end
 ---@return tt.Tensor
 function tensor.full(shape, value) end
 
---- Makes a tensor from nested tables of numbers; of a single number a scalar.
+--- Makes a tensor from nested tables of numbers, or a scalar from a number.
 ---
 ---```lua
 ---local m = tt.tensor.from_table {{1, 2, 3}, {4, 5, 6}}
 ---assert(#m == 2 and m:size(2) == 3)
 ---```
 ---
---- Raises `argument` when tables of one depth are not equally long.
+--- Raises `argument` when tables of one depth differ in length.
 ---@param values number|table
 ---@return tt.Tensor
 function tensor.from_table(values) end
@@ -61,7 +61,7 @@ function tensor.from_table(values) end
 ---@class tt.tensor.UniformOptions
 ---@field seed? integer default 0
 ---@field low? number least value, default 0
----@field high? number values are below it, default 1
+---@field high? number exclusive upper bound, default 1
 
 --- Makes a tensor of uniform random numbers; the same seed gives the same numbers.
 ---
@@ -76,7 +76,7 @@ function tensor.from_table(values) end
 ---@return tt.Tensor
 function tensor.uniform(shape, opts) end
 
---- Makes a tensor of normal random numbers with mean 0 and deviation 1; the same seed gives the same numbers.
+--- Makes a tensor of normal random numbers with mean 0 and standard deviation 1; the same seed gives the same numbers.
 ---
 ---```lua
 ---local a, b = tt.tensor.randn({5}, {seed = 7}), tt.tensor.randn({5}, {seed = 7})
@@ -102,14 +102,14 @@ function tensor.randn(shape, opts) end
 ---@return tt.Tensor
 function tensor.concat(tensors, dimension) end
 
---- Makes positions from a list of integers from 1 up.
+--- Makes positions from a list of integers, counting from 1.
 ---
 ---```lua
 ---local m = tt.tensor.from_table {{1, 2}, {3, 4}}
 ---assert(m:rows(tt.tensor.indices {2, 2}):size(1) == 2)
 ---```
 ---
---- Raises `tensor.value` for a number below 1 or above 2^31.
+--- Raises `argument` for a number that is not in 1 to 2147483647.
 ---@param list integer[]
 ---@return tt.Indices
 function tensor.indices(list) end
@@ -119,18 +119,20 @@ function tensor.indices(list) end
 ---```lua
 ---assert(#tt.tensor.range(3, 7) == 5)
 ---```
----@param first integer from 1 up
----@param last integer at least `first - 1`, which gives none
+---
+--- Raises `argument` for numbers out of range, `memory`.
+---@param first integer 1 to 2147483647
+---@param last integer at least `first - 1`, which gives an empty range
 ---@return tt.Indices
 function tensor.range(first, last) end
 
 ---@class tt.tensor.SparsePart
 ---@field width integer columns of the part
----@field offsets integer[] n + 1 ascending numbers from 0: row i has the entries after offsets[i] up to offsets[i + 1]
+---@field offsets integer[] n + 1 ascending numbers from 0 (CSR): row i has entries offsets[i] + 1 to offsets[i + 1]
 ---@field codes integer[] column of each entry, from 1 to width
 ---@field values number[] value of each entry
 
---- Makes a feature matrix from a dense part and sparse parts, side by side. `tt.features` makes large ones.
+--- Makes a feature matrix from a dense part and sparse parts, side by side. For large ones use `tt.features`.
 ---
 ---```lua
 ---local matrix = tt.tensor.feature_matrix {
@@ -140,12 +142,12 @@ function tensor.range(first, last) end
 ---assert(#matrix == 2 and matrix:width() == 4)
 ---```
 ---
---- Raises `tensor.value` when offsets, codes and values do not fit together.
+--- Raises `tensor.value` when offsets, codes and values do not fit together, `argument` for numbers out of range.
 ---@param parts {dense: tt.Tensor, sparse?: tt.tensor.SparsePart[]} dense: (n, d0), d0 may be 0
 ---@return tt.FeatureMatrix
 function tensor.feature_matrix(parts) end
 
---- Calls a function during which operations record nothing for `backward`, and returns its results.
+--- Calls a function without recording its operations for `backward`, and returns its results.
 ---
 ---```lua
 ---local w = tt.tensor.ones({2}):requires_grad(true)
@@ -159,7 +161,7 @@ function tensor.feature_matrix(parts) end
 ---@return any ...
 function tensor.no_grad(fn, ...) end
 
---- Gives memory that is kept for the next tensors and columns back to the system.
+--- Returns memory cached for new tensors and columns to the system.
 ---
 ---```lua
 ---collectgarbage()
@@ -167,7 +169,7 @@ function tensor.no_grad(fn, ...) end
 ---```
 function tensor.empty_cache() end
 
---- Names the set of kernels in use, `avx512`, `avx2` or `portable`: see the head of this page.
+--- Returns the set of kernels in use, `avx512`, `avx2` or `portable`; see the top of this page.
 ---
 ---```lua
 ---assert(tt.tensor.kernels():match("^%a+%d*$"))
@@ -175,17 +177,17 @@ function tensor.empty_cache() end
 ---@return string
 function tensor.kernels() end
 
---- Sets how many threads native work may use, and returns the number. Results do not depend on it.
+--- Sets, if given, the number of threads for native work, and returns it. Results do not depend on it.
 ---
 ---```lua
 ---assert(tt.tensor.threads() >= 1)
 ---```
----@param n? integer 1 to 256; at first `TT_THREADS`, else the number of processors
+---@param n? integer 1 to 256; initially `TT_THREADS`, else the number of processors
 ---@return integer
 function tensor.threads(n) end
 
---- A block of float32 numbers with a shape. `#t` is the size of the first dimension; `t[i]` a number of a vector, else
---- the i-th part. `+ - * /` take tensors and numbers, `^` a number; `-t` negates. Equal tensors are compared with `eq`.
+--- An n-dimensional array of float32. `#t` is the size of the first dimension; `t[i]` is a number for a vector, else
+--- the i-th slice. `+ - * /` take tensors and numbers, `^` a number; `-t` negates. To compare elements use `eq`.
 ---@class tt.Tensor
 ---@field grad? tt.Tensor the gradient of a leaf after `backward`, the same shape
 ---@operator add(tt.Tensor|number): tt.Tensor
@@ -197,7 +199,7 @@ function tensor.threads(n) end
 ---@operator len: integer
 local Tensor = {}
 
---- Returns the sizes; none for a scalar.
+--- Returns the sizes; an empty list for a scalar.
 ---
 ---```lua
 ---assert(table.concat(tt.tensor.zeros({4, 2}):shape(), "x") == "4x2")
@@ -214,7 +216,7 @@ function Tensor:shape() end
 ---@return integer
 function Tensor:size(dimension) end
 
---- Returns the same elements under another shape; one size may be -1 and is worked out.
+--- Returns the same elements in another shape; one size may be -1 and is inferred.
 ---
 ---```lua
 ---assert(tt.tensor.zeros({4, 3}):reshape(2, -1):size(2) == 6)
@@ -225,7 +227,7 @@ function Tensor:size(dimension) end
 ---@return tt.Tensor
 function Tensor:reshape(...) end
 
---- Exchanges two dimensions, by default the last two.
+--- Transposes two dimensions, by default the last two.
 ---
 ---```lua
 ---assert(tt.tensor.zeros({4, 3}):transpose():size(1) == 3)
@@ -237,28 +239,28 @@ function Tensor:reshape(...) end
 ---@return tt.Tensor
 function Tensor:transpose(first, second) end
 
---- Returns the places from `first` to `last` along a dimension; negative places count from the end.
+--- Returns positions `first` to `last` along a dimension; negative positions count from the end.
 ---
 ---```lua
 ---local m = tt.tensor.from_table {{1, 2, 3}, {4, 5, 6}}
 ---assert(m:slice(2, 2):to_table()[1][1] == 2)
 ---```
 ---
---- Raises `tensor.shape`, `argument` for places outside.
+--- Raises `tensor.shape`, `argument` for positions out of range.
 ---@param dimension integer
 ---@param first? integer default 1
 ---@param last? integer default the last
 ---@return tt.Tensor
 function Tensor:slice(dimension, first, last) end
 
---- Gathers parts along the first dimension, in the order given, repeats allowed.
+--- Gathers entries along the first dimension, in the given order, with repeats.
 ---
 ---```lua
 ---local m = tt.tensor.from_table {{1, 2}, {3, 4}}
 ---assert(m:rows({2, 1, 2}):to_table()[3][1] == 3)
 ---```
 ---
---- Raises `tensor.value` for a position outside.
+--- Raises `tensor.value` for a position out of range, `argument` for a number that is not a position.
 ---@param places tt.Indices|integer[]
 ---@return tt.Tensor
 function Tensor:rows(places) end
@@ -269,11 +271,11 @@ function Tensor:rows(places) end
 ---assert(tt.tensor.ones({3}):sum():item() == 3)
 ---```
 ---
---- Raises `tensor.shape` unless there is exactly one.
+--- Raises `tensor.shape` unless there is exactly one element.
 ---@return number
 function Tensor:item() end
 
---- Returns the elements as nested tables; of a scalar the number.
+--- Returns the elements as nested tables, or the number of a scalar.
 ---
 ---```lua
 ---assert(tt.tensor.ones({2, 2}):to_table()[2][1] == 1)
@@ -281,7 +283,7 @@ function Tensor:item() end
 ---@return table|number
 function Tensor:to_table() end
 
---- Returns the elements as they lie in memory: float32, little-endian, row-major. For digests and exact comparison.
+--- Returns the raw elements: float32, little-endian, row-major. For digests and exact comparison.
 ---
 --- ```lua
 --- assert(string.unpack("<f", tt.tensor.ones({2}):bytes()) == 1)
@@ -311,8 +313,8 @@ function Tensor:clone() end
 ---@return tt.Tensor self
 function Tensor:copy(other) end
 
---- Multiplies matrices: (n, k) by (k, m). Further leading sizes of the left one are rows; if both have them, they must
---- be equal and each pair is multiplied.
+--- Multiplies matrices: (n, k) by (k, m). Leading dimensions of the left one alone are rows; if both have them, they
+--- must be equal and are a batch.
 ---
 ---```lua
 ---assert(tt.tensor.ones({2, 3}):matmul(tt.tensor.ones {3, 4}):to_table()[1][1] == 3)
@@ -323,7 +325,7 @@ function Tensor:copy(other) end
 ---@return tt.Tensor
 function Tensor:matmul(other) end
 
---- Multiplies each row with the same row of another tensor and sums: (…, d) and (…, d) to (…).
+--- Computes the dot product of each row with the same row of another tensor: (…, d) and (…, d) to (…).
 ---
 ---```lua
 ---local a = tt.tensor.from_table {{1, 2}, {3, 4}}
@@ -344,7 +346,7 @@ function Tensor:dot(other) end
 ---@return tt.Tensor
 function Tensor:pow(exponent) end
 
---- Limits each element to `low` … `high`; either may be nil.
+--- Clamps each element to `low` … `high`; either may be nil.
 ---
 ---```lua
 ---assert(tt.tensor.from_table({-3, 5}):clamp(0, 1):sum():item() == 1)
@@ -354,8 +356,8 @@ function Tensor:pow(exponent) end
 ---@return tt.Tensor
 function Tensor:clamp(low, high) end
 
---- Sets elements to 0 with a probability and divides the others by the rest of it. The choice is a function of the seed
---- and each element's place. In networks use `tt.nn.dropout`.
+--- Sets elements to 0 with probability p and divides the others by 1 - p. The mask is a function of the seed and each
+--- element's index. In networks use `tt.nn.dropout`.
 ---
 ---```lua
 ---local x = tt.tensor.ones({1000}):dropout(0.5, 1)
@@ -388,7 +390,7 @@ function Tensor:softmax() end
 ---@return tt.Tensor
 function Tensor:log_softmax() end
 
---- Scales rows to length 1: x / max(||x||, 1e-12) over the last dimension.
+--- Scales rows to unit length: x / max(||x||, 1e-12) over the last dimension.
 ---
 ---```lua
 ---assert(math.abs(tt.tensor.from_table({3, 4}):normalize()[1] - 0.6) < 1e-6)
@@ -417,7 +419,7 @@ function Tensor:is_finite() end
 ---@class tt.tensor.ReduceOptions
 ---@field keepdim? boolean keep the dimension with size 1, default false
 
---- Sums over a dimension, or over everything to a scalar.
+--- Sums over a dimension, or over all elements to a scalar.
 ---
 ---```lua
 ---assert(tt.tensor.ones({2, 3}):sum(1)[3] == 2)
@@ -429,7 +431,7 @@ function Tensor:is_finite() end
 ---@return tt.Tensor
 function Tensor:sum(dimension, opts) end
 
---- Averages over a dimension, or over everything to a scalar; over nothing it is NaN.
+--- Averages over a dimension, or over all elements to a scalar; the mean of no elements is NaN.
 ---
 ---```lua
 ---assert(tt.tensor.from_table({1, 3}):mean():item() == 2)
@@ -441,21 +443,21 @@ function Tensor:sum(dimension, opts) end
 ---@return tt.Tensor
 function Tensor:mean(dimension, opts) end
 
---- Returns the greatest values over a dimension, or of everything, and where they are; of equals the first.
+--- Returns the maxima over a dimension, or of all elements, and their positions, the first among equals.
 ---
 ---```lua
 ---local value, place = tt.tensor.from_table({1, 9, 3}):max()
 ---assert(value:item() == 9 and place[1] == 2)
 ---```
 ---
---- Raises `tensor.shape`, also when there is nothing.
+--- Raises `tensor.shape`, also when there are no elements.
 ---@param dimension? integer default all
 ---@param opts? tt.tensor.ReduceOptions
 ---@return tt.Tensor values
 ---@return tt.Indices places along the dimension; among all elements when none is given
 function Tensor:max(dimension, opts) end
 
---- Returns the `k` greatest of each row, descending, and their places; equals in order of place. No gradient.
+--- Returns the `k` greatest elements of each row, descending, and their positions; ties by position. No gradient.
 ---
 ---```lua
 ---local values, places = tt.tensor.from_table({{1, 9, 3}}):topk(2)
@@ -532,7 +534,7 @@ function Tensor:relu() end
 ---@return tt.Tensor
 function Tensor:abs() end
 
---- Gives 1 where elements are equal, else 0; no gradient.
+--- Returns 1 where elements are equal, else 0; no gradient.
 ---
 ---```lua
 ---assert(tt.tensor.from_table({1, 2}):eq(2):sum():item() == 1)
@@ -543,7 +545,7 @@ function Tensor:abs() end
 ---@return tt.Tensor
 function Tensor:eq(other) end
 
---- Gives 1 where elements are less, else 0; no gradient.
+--- Returns 1 where elements are less, else 0; no gradient.
 ---
 ---```lua
 ---assert(tt.tensor.from_table({1, 2}):lt(2)[1] == 1)
@@ -554,7 +556,7 @@ function Tensor:eq(other) end
 ---@return tt.Tensor
 function Tensor:lt(other) end
 
---- Gives 1 where elements are less or equal, else 0; no gradient.
+--- Returns 1 where elements are less or equal, else 0; no gradient.
 ---
 ---```lua
 ---assert(tt.tensor.from_table({1, 2}):le(2):sum():item() == 2)
@@ -565,7 +567,7 @@ function Tensor:lt(other) end
 ---@return tt.Tensor
 function Tensor:le(other) end
 
---- Gives 1 where elements are greater, else 0; no gradient.
+--- Returns 1 where elements are greater, else 0; no gradient.
 ---
 ---```lua
 ---local logits, labels = tt.tensor.from_table {-1, 2}, tt.tensor.from_table {0, 1}
@@ -578,7 +580,7 @@ function Tensor:le(other) end
 ---@return tt.Tensor
 function Tensor:gt(other) end
 
---- Gives 1 where elements are greater or equal, else 0; no gradient.
+--- Returns 1 where elements are greater or equal, else 0; no gradient.
 ---
 ---```lua
 ---assert(tt.tensor.from_table({1, 2}):ge(2)[2] == 1)
@@ -589,8 +591,8 @@ function Tensor:gt(other) end
 ---@return tt.Tensor
 function Tensor:ge(other) end
 
---- Makes a leaf collect a gradient or stop doing so, and returns it; without an argument, returns whether gradients
---- flow through the tensor.
+--- Makes a leaf collect a gradient or stop doing so, and returns it; without an argument, returns whether the tensor
+--- requires a gradient.
 ---
 ---```lua
 ---local w = tt.tensor.ones({2}):requires_grad(true)
@@ -602,7 +604,7 @@ function Tensor:ge(other) end
 ---@return tt.Tensor|boolean
 function Tensor:requires_grad(flag) end
 
---- Forgets the gradient, and returns the tensor.
+--- Clears the gradient, and returns the tensor.
 ---
 ---```lua
 ---local w = tt.tensor.ones({2}):requires_grad(true)
@@ -612,7 +614,8 @@ function Tensor:requires_grad(flag) end
 ---@return tt.Tensor self
 function Tensor:zero_grad() end
 
---- Returns the same numbers outside the graph; they share memory.
+--- Returns the same elements outside the graph, sharing memory: a change in place affects both, and `backward` detects
+--- it.
 ---
 ---```lua
 ---local w = tt.tensor.ones({2}):requires_grad(true)
@@ -621,7 +624,11 @@ function Tensor:zero_grad() end
 ---@return tt.Tensor
 function Tensor:detach() end
 
---- Adds the gradient of this tensor to `grad` of every leaf it was computed from, and lets go of the graph.
+--- Adds the gradient of this tensor to `grad` of every leaf it was computed from, and releases the graph.
+---
+--- Gradients need the elements that the operations read. If these were changed in place since (by `copy`,
+--- `module:init`, `load_state_dict`, an optimizer's step), an error names the operation: call `backward` before the
+--- change, or change a `clone`.
 ---
 ---```lua
 ---local w = tt.tensor.from_table({1, 2}):requires_grad(true)
@@ -630,11 +637,12 @@ function Tensor:detach() end
 ---assert(w.grad[2] == 4)
 ---```
 ---
---- Raises `tensor.grad` without a graph or when it was used before; `tensor.shape`; `interrupted`.
----@param gradient? tt.Tensor to start from, the same shape; 1 for a single element
+--- Raises `tensor.grad` without a graph, when it was used before, and when a saved tensor was changed in place;
+--- `tensor.shape`; `interrupted`.
+---@param gradient? tt.Tensor to start from, the same shape; default 1 for a single element
 function Tensor:backward(gradient) end
 
---- Positions, from 1 up. `#indices` is their number, `indices[i]` one of them.
+--- Positions, counting from 1. `#indices` is their number, `indices[i]` one of them.
 ---@class tt.Indices
 ---@operator len: integer
 local Indices = {}
@@ -653,47 +661,47 @@ function Indices:to_table() end
 ---assert(tt.tensor.indices({7, 8, 9}):rows({3, 1})[1] == 9)
 ---```
 ---
---- Raises `tensor.value` for a place outside.
+--- Raises `tensor.value` for a place out of range.
 ---@param places tt.Indices|integer[]
 ---@return tt.Indices
 function Indices:rows(places) end
 
---- Returns the positions at the places from `first` to `last`; negative places count from the end.
+--- Returns the positions at places `first` to `last`; negative places count from the end.
 ---
 ---```lua
 ---assert(#tt.tensor.range(1, 9):slice(-3) == 3)
 ---```
 ---
---- Raises `argument` for places outside.
+--- Raises `argument` for places out of range.
 ---@param first? integer default 1
 ---@param last? integer default the last
 ---@return tt.Indices
 function Indices:slice(first, last) end
 
---- Returns the positions, each moved by a distance.
+--- Returns the positions, each shifted by a distance.
 ---
 ---```lua
 ---assert(tt.tensor.indices({7, 9}):shift(-6)[2] == 3)
 ---```
 ---
---- Raises `tensor.value` when one would be below 1.
----@param by integer
+--- Raises `tensor.value` when one would be below 1 or above 2147483647.
+---@param by integer -2147483647 to 2147483647
 ---@return tt.Indices
 function Indices:shift(by) end
 
---- n rows of a dense part and sparse parts side by side, kept once per entity. `#matrix` is n.
+--- n rows of a dense part and sparse parts side by side, stored once per entity. `#matrix` is n.
 ---@class tt.FeatureMatrix
 ---@operator len: integer
 local FeatureMatrix = {}
 
---- Returns rows by position, for a module; nothing is copied yet.
+--- Returns rows by position, as input of a module, without copying them.
 ---
 ---```lua
 ---local matrix = tt.tensor.feature_matrix {dense = tt.tensor.ones {4, 2}}
 ---assert(#matrix:rows {4, 4, 1} == 3)
 ---```
 ---
---- Raises `tensor.value` for a position outside.
+--- Raises `tensor.value` for a position out of range.
 ---@param places tt.Indices|integer[]
 ---@return tt.Rows
 function FeatureMatrix:rows(places) end
@@ -714,7 +722,7 @@ function FeatureMatrix:width() end
 ---@return tt.Tensor dense (n, d0)
 function FeatureMatrix:dense() end
 
---- Returns everything as one dense tensor.
+--- Returns the matrix as one dense tensor.
 ---
 ---```lua
 ---assert(tt.tensor.feature_matrix({dense = tt.tensor.ones {4, 2}}):to_dense():size() == 8)

@@ -1,6 +1,6 @@
 ---@meta tt.train
 
---- Optimizers, clipping, the training step, batches. The loop over epochs and batches is yours.
+--- Optimizers, clipping, the training step, batches. You write the loop over epochs and batches.
 ---@class tt.train
 local train = {}
 
@@ -15,7 +15,7 @@ local train = {}
 ---@field eps? number default 1e-8
 ---@field weight_decay? number default 0.01 for `adamw`, 0 for `adam`
 
---- Makes an AdamW optimizer: weight decay shrinks weights directly. Formulas are PyTorch's.
+--- Makes an AdamW optimizer: Adam with decoupled weight decay. Formulas are PyTorch's.
 ---
 ---```lua
 ---local bias = tt.nn.parameter(0)
@@ -27,13 +27,13 @@ local train = {}
 ---assert(optimizer:lr() == 0.001)
 ---```
 ---
---- Raises `train.value` for values out of range, a parameter given twice or one that collects no gradient.
+--- Raises `train.value` for values out of range, a repeated parameter or one that collects no gradient.
 ---@param parameters tt.Tensor[]|tt.train.Group[]
 ---@param opts? tt.train.AdamOptions
 ---@return tt.Optimizer
 function train.adamw(parameters, opts) end
 
---- Makes an Adam optimizer: weight decay is added to the gradient.
+--- Makes an Adam optimizer, which adds weight decay to the gradient.
 ---
 ---```lua
 ---local p = tt.nn.parameter(1)
@@ -73,7 +73,7 @@ function train.adam(parameters, opts) end
 ---@return tt.Optimizer
 function train.sgd(parameters, opts) end
 
---- Scales gradients so that their Euclidean norm, all together, is at most `max`, and returns the norm they had.
+--- Scales gradients so that their total Euclidean norm is at most `max`, and returns the norm before.
 ---
 ---```lua
 ---local p = tt.nn.parameter(3)
@@ -92,9 +92,9 @@ function train.clip_grad_norm(parameters, max) end
 ---@class tt.train.TrainerOptions
 ---@field loss fun(batch: any): tt.Tensor the loss of a batch, a single element
 ---@field optimizer tt.Optimizer
----@field clip_norm? number greatest norm of all gradients together, default none
+---@field clip_norm? number maximum total norm of the gradients, default none
 
---- Makes a trainer, which does one step at a time.
+--- Makes a trainer, which runs one step at a time.
 ---
 ---```lua
 ---local train, nn, tensor = tt.train, tt.nn, tt.tensor
@@ -121,13 +121,13 @@ function train.clip_grad_norm(parameters, max) end
 function train.trainer(opts) end
 
 ---@class tt.train.BatchOptions
----@field fields table<string, tt.Indices|tt.Tensor|tt.Rows> equally many rows each; `n` is taken
----@field size integer samples in a batch; the last one has what is left
+---@field fields table<string, tt.Indices|tt.Tensor|tt.Rows> with equally many rows; the name `n` is reserved
+---@field size integer samples in a batch; the last one may have fewer
 ---@field seed? integer default 0
 ---@field epoch? integer each epoch of a seed has its own order, default 0
 ---@field shuffle? boolean default true
 
---- Makes an iterator over batches: tables with the rows of each field, gathered natively, and their number `n`.
+--- Makes an iterator over batches: tables with the gathered rows of each field, and their number `n`.
 --- `#batches` is the number of batches.
 ---
 ---```lua
@@ -145,11 +145,11 @@ function train.trainer(opts) end
 ---@return tt.Batches
 function train.batches(opts) end
 
---- Changes parameters along their gradients.
+--- Updates parameters from their gradients.
 ---@class tt.Optimizer
 local Optimizer = {}
 
---- Makes one step. Parameters without a gradient stay as they are.
+--- Makes one step. Parameters without a gradient do not change.
 ---
 ---```lua
 ---local p = tt.nn.parameter(1)
@@ -159,7 +159,7 @@ local Optimizer = {}
 ---```
 function Optimizer:step() end
 
---- Forgets the gradients of all parameters.
+--- Clears the gradients of all parameters.
 ---
 ---```lua
 ---tt.train.sgd({tt.nn.parameter(1)}):zero_grad()
@@ -174,7 +174,7 @@ function Optimizer:zero_grad() end
 ---assert(optimizer:lr() == 0.5)
 ---```
 ---
---- Raises `train.value` for a negative one.
+--- Raises `train.value` for a negative rate.
 ---@param lr number
 function Optimizer:set_lr(lr) end
 
@@ -186,7 +186,7 @@ function Optimizer:set_lr(lr) end
 ---@return number
 function Optimizer:lr() end
 
---- Returns how many steps were made.
+--- Returns the number of steps made.
 ---
 ---```lua
 ---assert(tt.train.sgd({tt.nn.parameter(1)}):steps() == 0)
@@ -194,11 +194,11 @@ function Optimizer:lr() end
 ---@return integer
 function Optimizer:steps() end
 
---- One training step after the other. Holds its loss function until it is closed or collected.
+--- Runs training steps. Holds its loss function until it is closed or collected.
 ---@class tt.Trainer
 local Trainer = {}
 
---- Clears gradients, calls the loss function, goes back, clips and updates; returns the loss before the update.
+--- Clears gradients, calls the loss function, runs `backward`, clips and updates; returns the loss before the update.
 ---
 ---```lua
 ---local p = tt.nn.parameter(3)
@@ -209,13 +209,13 @@ local Trainer = {}
 ---assert(trainer:step(2) == 6 and p:item() == 1)
 ---```
 ---
---- Raises `train.non_finite` for a loss or gradient that is not finite, naming the step, parameters unchanged;
+--- Raises `train.non_finite`, naming the step, for a loss or gradient that is not finite; the parameters do not change;
 --- `interrupted`; what the loss function raises.
----@param batch any handed to the loss function
+---@param batch any passed to the loss function
 ---@return number loss
 function Trainer:step(batch) end
 
---- Returns how many steps were begun.
+--- Returns the number of steps begun.
 ---
 ---```lua
 ---local p = tt.nn.parameter(3)
@@ -226,7 +226,7 @@ function Trainer:step(batch) end
 ---@return integer
 function Trainer:steps() end
 
---- Returns the norm of all gradients in the last step, before clipping.
+--- Returns the total norm of the gradients in the last step, before clipping.
 ---
 ---```lua
 ---local p = tt.nn.parameter(3)

@@ -17,7 +17,6 @@ local function read_json(folder, name)
     local path = fs.join(folder, name)
     if not fs.exists(path) then refuse(folder, "%s is missing; run the export stage", name) end
     local ok, value = pcall(json.read, path)
-    if not ok and value.code == "interrupted" then error(value, 0) end
     if not ok then refuse(folder, "%s is not readable: %s", name, value.message or tostring(value)) end
     if type(value) ~= "table" then refuse(folder, "%s holds no JSON object", name) end
     return value

@@ -249,17 +249,21 @@ function readers.text(texts)
     end, "string")
 end
 
+-- A list of strings alone is the same text when it is written again; any other value is read one by one.
+local IS_PLAIN = [[text = json or text = replace(json, '", "', '","')]]
+
 local function read_list(ids, texts)
     local lists = texts:cast("list<string>", { strict = false })
-    local good = frame.from_columns({ { "owner", ids }, { "token", lists } }):explode("token")
-    local bad = frame.from_columns({ { "owner", ids }, { "text", texts }, { "token", lists } })
-        :filter("text is not null and text != 'null' and token is null")
-    if bad:height() > 0 then
-        local again = bad.text:map(function(text) return tolerant.names(json.decode(text)) end, "list<string>")
-        local mended = frame.from_columns({ { "owner", bad.owner }, { "token", again } })
-        good = frame.concat({ good, mended:explode("token") })
+    local rows = frame.from_columns({ { "owner", ids }, { "text", texts }, { "token", lists },
+        { "json", lists:cast("string") } }):filter("text is not null and text != 'null'")
+    local found = rows:filter(IS_PLAIN):select({ "owner", "token" }):explode("token")
+    local others = rows:filter("json is null or not (" .. IS_PLAIN .. ")")
+    if others:height() > 0 then
+        local again = others.text:map(function(text) return tolerant.names(json.decode(text)) end, "list<string>")
+        local mended = frame.from_columns({ { "owner", others.owner }, { "token", again } })
+        found = frame.concat({ found, mended:explode("token") })
     end
-    return good:filter("token is not null and token != ''")
+    return found:filter("token is not null and token != ''")
 end
 
 --- Turns a page into payloads. Missing numbers take the defaults of the contract.

@@ -116,24 +116,22 @@ end
 -- Runs a step of the refresh before the manifest counts; when it fails, current/ is put back, and the error says how
 -- that went. It is left as it is when it may be complete: where the manifest was sent and cannot be read.
 local function or_put_back(target, plan, backup, step)
-    local ok, problem = pcall(step)
-    if ok then return end
-    if plan.is_pointer_unknown then
-        if type(problem) == "table" then
-            problem.message = problem.message .. ("\ncurrent/ holds the files of this version; whether its manifest is "
-                .. "already this version's too, or still that of '%s', cannot be told until this is run again")
-                :format(plan.before or "none")
+    local function add(problem, text, ...)
+        if type(problem) == "table" then problem.message = problem.message .. text:format(...) end
+    end
+    local _ <close> = setmetatable({}, { __close = function(_, problem)
+        if problem == nil then return end
+        local before = plan.before or "none"
+        if plan.is_pointer_unknown then
+            return add(problem, "\ncurrent/ holds the files of this version; whether its manifest is already this "
+                .. "version's too, or still that of '%s', cannot be told until this is run again", before)
         end
-        error(problem, 0)
-    end
-    local back, trouble = pcall(put_back, target, plan, backup)
-    if type(problem) == "table" then
-        problem.message = problem.message .. (back and "\ncurrent/ holds what it held before"
-            or ("\ncurrent/ could not be put back (%s): until this is run again its files are of two versions, under "
-                .. "the manifest of '%s'"):format(type(trouble) == "table" and trouble.message or tostring(trouble),
-                plan.before or "none"))
-    end
-    error(problem, 0)
+        local back, trouble = pcall(put_back, target, plan, backup)
+        if back then return add(problem, "\ncurrent/ holds what it held before") end
+        add(problem, "\ncurrent/ could not be put back (%s): until this is run again its files are of two versions, "
+            .. "under the manifest of '%s'", type(trouble) == "table" and trouble.message or tostring(trouble), before)
+    end })
+    step()
 end
 
 -- ---- the refresh

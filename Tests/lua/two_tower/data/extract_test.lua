@@ -33,6 +33,26 @@ t.test("reading cleans dates, numbers, names and ids", function()
     t.equal(data.reference_time, nil)
 end)
 
+t.test("reading asks for the declared columns, of each table once", function()
+    local db <close> = database({ profiles = {}, videos = {}, video_tags = {}, user_video_decisions = {},
+        video_performers = {} }, { keys = false })
+    local trace <close> = sql.trace()
+    extract.read(db, set)
+    local asked, statements = {}, trace:statements()
+    for _, statement in ipairs(statements) do
+        t.equal(statement:find("SELECT %*"), nil, statement)
+        for name in statement:gmatch("FROM%s+[%w_.\"]*") do
+            local tab = name:match("(%w[%w_]*)\"?$")
+            asked[tab] = (asked[tab] or 0) + 1
+        end
+    end
+    for _, name in ipairs { "profiles", "videos", "video_tags", "video_performers", "user_video_decisions" } do
+        t.equal(asked[name], 1, name .. ":\n" .. table.concat(statements, "\n"))
+    end
+    -- All of them see one state of the database.
+    t.equal({ statements[1], statements[#statements] }, { "BEGIN", "COMMIT" })
+end)
+
 t.test("reading cleans infinite dates and numbers of PostgreSQL, in any time zone", function()
     if not databases.server then t.skip(databases.reason) end
     local own <close> = databases.open()

@@ -1,8 +1,8 @@
-// Transposing in squares of sixteen, whose rows are whole lines of the cache.
+// Transposition in tiles of 16 by 16, whose rows are whole cache lines.
 #pragma once
 #include "vectors.h"
 
-// Rows of a square become its columns: pairs of elements, of pairs, of fours, of eights change places.
+// One round of a butterfly transpose: swaps blocks of `step` elements between rows `step` apart.
 #define EXCHANGE(vector, r, side, step, LOW, HIGH)                                                                     \
     _Pragma("clang loop unroll(full)") for (int i_ = 0; i_ < (side); i_++) if (!(i_ & (step))) {                       \
         vector a_ = (r)[i_], b_ = (r)[i_ + (step)];                                                                    \
@@ -26,42 +26,43 @@
 
 typedef float f8u __attribute__((vector_size(32), aligned(4)));
 
-TT_INLINE void turn_sixteen(float *out, long out_step, const float *x, long step) {
+TT_INLINE void transpose_16x16(float *out, long out_stride, const float *x, long stride) {
     f16 r[16];
-    for (int l = 0; l < 16; l++) r[l] = LOAD(x + l * step);
+    for (int l = 0; l < 16; l++) r[l] = LOAD(x + l * stride);
     EXCHANGE(f16, r, 16, 8, LOW16_8, HIGH16_8)
     EXCHANGE(f16, r, 16, 4, LOW16_4, HIGH16_4)
     EXCHANGE(f16, r, 16, 2, LOW16_2, HIGH16_2)
     EXCHANGE(f16, r, 16, 1, LOW16_1, HIGH16_1)
-    for (int l = 0; l < 16; l++) STORE(out + l * out_step, r[l]);
+    for (int l = 0; l < 16; l++) STORE(out + l * out_stride, r[l]);
 }
 
-TT_INLINE void turn_eight(float *out, long out_step, const float *x, long step) {
+TT_INLINE void transpose_8x8(float *out, long out_stride, const float *x, long stride) {
     f8 r[8];
-    for (int l = 0; l < 8; l++) r[l] = *(const f8u *)(x + l * step);
+    for (int l = 0; l < 8; l++) r[l] = *(const f8u *)(x + l * stride);
     EXCHANGE(f8, r, 8, 4, LOW8_4, HIGH8_4)
     EXCHANGE(f8, r, 8, 2, LOW8_2, HIGH8_2)
     EXCHANGE(f8, r, 8, 1, LOW8_1, HIGH8_1)
-    for (int l = 0; l < 8; l++) *(f8u *)(out + l * out_step) = r[l];
+    for (int l = 0; l < 8; l++) *(f8u *)(out + l * out_stride) = r[l];
 }
 
-// A register that holds sixteen elements turns a square at once; others turn its quarters.
-TT_INLINE void turn_square(const int set, float *out, long out_step, const float *x, long step) {
-    if (set == TT_AVX512) return turn_sixteen(out, out_step, x, step);
+// AVX-512 registers hold a row of a tile; the other sets transpose its quarters.
+TT_INLINE void transpose_tile(const int set, float *out, long out_stride, const float *x, long stride) {
+    if (set == TT_AVX512) return transpose_16x16(out, out_stride, x, stride);
     for (int j = 0; j < 16; j += 8)
-        for (int i = 0; i < 16; i += 8) turn_eight(out + j * out_step + i, out_step, x + i * step + j, step);
+        for (int i = 0; i < 16; i += 8) transpose_8x8(out + j * out_stride + i, out_stride, x + i * stride + j, stride);
 }
 
-// out[j * out_step + i] = x[i * step + j] for i < n, j < m; out's rows are filled with zeros up to `padded` elements.
-TT_INLINE void turn(const int set, float *out, long out_step, const float *x, long step, long n, long m, long padded) {
+// out[j * out_stride + i] = x[i * stride + j] for i < n, j < m; rows of out are zero-padded to `padded` elements.
+TT_INLINE void transpose(const int set, float *out, long out_stride, const float *x, long stride, long n, long m,
+                         long padded) {
     for (long i = 0; i < n; i += LANES)
         for (long j = 0; j < m; j += LANES) {
             if (i + LANES <= n && j + LANES <= m) {
-                turn_square(set, out + j * out_step + i, out_step, x + i * step + j, step);
+                transpose_tile(set, out + j * out_stride + i, out_stride, x + i * stride + j, stride);
                 continue;
             }
             for (long jj = j; jj < j + LANES && jj < m; jj++)
                 for (long ii = i; ii < i + LANES && ii < padded; ii++)
-                    out[jj * out_step + ii] = ii < n ? x[ii * step + jj] : 0;
+                    out[jj * out_stride + ii] = ii < n ? x[ii * stride + jj] : 0;
         }
 }

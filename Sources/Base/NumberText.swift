@@ -1,4 +1,3 @@
-import Base
 import Glibc
 
 /// Numbers as text, without a Swift string per value.
@@ -26,6 +25,39 @@ public enum NumberText {
         }
         if isNegative { return value }
         return value == .min ? nil : -value
+    }
+
+    /// A whole number however it is written, `12`, `12.0` or `1.2e1`, exactly. nil when it is none or does not fit.
+    public static func wholeNumber(_ bytes: UnsafeBufferPointer<UInt8>) -> Int64? {
+        if let plain = int64(bytes) { return plain }
+        guard let value = double(bytes), value.magnitude <= 0x1p63 else { return nil }
+        // The digits up to the exponent, then as many zeros more, or fewer, as exponent and point ask for.
+        var digits: [UInt8] = []
+        var scale = 0
+        var at = 0
+        var isBehindPoint = false
+        while at < bytes.count, bytes[at] | 0x20 != UInt8(ascii: "e") {
+            if bytes[at] == UInt8(ascii: ".") {
+                isBehindPoint = true
+            } else {
+                digits.append(bytes[at])
+                if isBehindPoint { scale -= 1 }
+            }
+            at += 1
+        }
+        if value == 0 { return digits.allSatisfy { !(UInt8(ascii: "1")...UInt8(ascii: "9") ~= $0) } ? 0 : nil }
+        if at < bytes.count {
+            guard let power = int64(UnsafeBufferPointer(rebasing: bytes[(at + 1)...])) else { return nil }
+            scale &+= Int(power)
+        }
+        while scale < 0, digits.last == UInt8(ascii: "0"), digits.count > 1 {
+            digits.removeLast()
+            scale += 1
+        }
+        // The value is in range, so few zeros are missing.
+        guard scale >= 0, scale < 20 else { return nil }
+        digits += repeatElement(UInt8(ascii: "0"), count: scale)
+        return digits.withUnsafeBufferPointer { int64($0) }
     }
 
     /// A decimal number, with fraction and exponent if it has them, or `nan`, `inf`, `infinity` in any case with an
@@ -150,7 +182,7 @@ public enum NumberText {
     }
 
     /// Calls `body` with the decimal text of `number`.
-    static func with<R>(_ number: Int64, _ body: (UnsafeBufferPointer<UInt8>) throws -> R) rethrows -> R {
+    public static func with<R>(_ number: Int64, _ body: (UnsafeBufferPointer<UInt8>) throws -> R) rethrows -> R {
         try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { text in
             var at = 20
             var rest = number.magnitude
